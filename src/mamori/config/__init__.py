@@ -1,0 +1,1 @@
+"""What a firm decides, as files: settings, policy, phrases and the model catalogue."""

@@ -1,0 +1,1 @@
+"""Detectors: events of a call in, explained detections out, on media time only."""

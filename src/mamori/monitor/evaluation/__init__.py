@@ -1,0 +1,1 @@
+"""Measuring recognition and detection on labelled material."""

@@ -1,0 +1,154 @@
+"""What a detection rests on, typed per detector, so that it explains itself without the audio."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mamori.monitor.events.terms import Channel, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One measured value against the threshold that it reached, both in ``unit``."""
+
+    name: str
+    value: float
+    threshold: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseEvidence:
+    """Words that matched a rule; ``quote`` is verbatim from the transcript.
+
+    ``similarity_ratio`` is in [0, 1] (1 = exact); ``confidence`` is the recogniser's for the quoted
+    words in [0, 1], None where the engine gives none.
+    """
+
+    kind: Literal["phrase"] = "phrase"
+    quote: str
+    utterance_id: str
+    match: Literal["surface", "reading", "fuzzy"]
+    similarity_ratio: float
+    threshold_ratio: float
+    confidence: float | None = None
+
+    def measurement(self) -> Measurement:
+        """How closely the words matched against how closely they had to."""
+        return Measurement(
+            name="similarity_ratio",
+            value=self.similarity_ratio,
+            threshold=self.threshold_ratio,
+            unit="ratio",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoudnessEvidence:
+    """A raised voice against the caller's own baseline.
+
+    Levels in dBFS of active speech, ``balance`` = energy of 1-3.4 kHz over 0.3-1 kHz in dB,
+    fundamental frequency in Hz (None where no voiced frame was found).
+    """
+
+    kind: Literal["loudness"] = "loudness"
+    level_dbfs: float
+    baseline_level_dbfs: float
+    rise_db: float
+    threshold_db: float
+    balance_rise_db: float
+    f0_hz: float | None
+    baseline_f0_hz: float | None
+    raised_speech_ms: int
+    baseline_source: Literal["caller", "prior"]
+
+    @property
+    def quote(self) -> None:
+        """A raised voice has no words."""
+        return None
+
+    def measurement(self) -> Measurement:
+        """The rise over the baseline against the rise that counts as raised."""
+        return Measurement(
+            name="level_rise", value=self.rise_db, threshold=self.threshold_db, unit="dB"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockEvidence:
+    """The call's running time, in media time, against the stage that it reached."""
+
+    kind: Literal["clock"] = "clock"
+    stage: str
+    elapsed_ms: int
+    threshold_ms: int
+
+    @property
+    def quote(self) -> None:
+        """The clock has no words."""
+        return None
+
+    def measurement(self) -> Measurement:
+        """Elapsed against staged minutes."""
+        return Measurement(
+            name="elapsed",
+            value=round(self.elapsed_ms / 60_000, 3),
+            threshold=self.threshold_ms / 60_000,
+            unit="min",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One telling of a demand: its exact words and when they began."""
+
+    quote: str
+    utterance_id: str
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatEvidence:
+    """The same demand told again and again; ``tellings`` in order, the latest last."""
+
+    kind: Literal["repeat"] = "repeat"
+    tellings: tuple[Telling, ...]
+    threshold_count: int
+
+    @property
+    def quote(self) -> str:
+        """The latest telling, verbatim."""
+        return self.tellings[-1].quote
+
+    def measurement(self) -> Measurement:
+        """Tellings counted against the count that matters."""
+        return Measurement(
+            name="tellings",
+            value=len(self.tellings),
+            threshold=self.threshold_count,
+            unit="times",
+        )
+
+
+Evidence = PhraseEvidence | LoudnessEvidence | ClockEvidence | RepeatEvidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """A detector's finding. ``score`` in [0, 1]; offsets are media time since the call began.
+
+    ``rule`` names what fired (a phrase rule's id, ``raised_voice``, ``call_clock.warning`` ...).
+    """
+
+    type: Literal["detection"] = "detection"
+    call_id: str
+    detector: str
+    rule: str
+    category: str
+    channel: Channel
+    offset_ms: int
+    end_offset_ms: int
+    score: float
+    severity: Severity
+    evidence: Evidence

@@ -1,0 +1,1 @@
+"""Framing, voice activity and the endpointer: where an utterance starts and ends."""

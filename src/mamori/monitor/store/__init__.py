@@ -1,0 +1,1 @@
+"""Delivery to Redis or Valkey Streams, and the embedded server."""
