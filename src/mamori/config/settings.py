@@ -7,7 +7,6 @@ at once with its file or variable, its key and what is allowed.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import os
 import re
@@ -34,6 +33,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mamori.config.problems import describe, nearest
 from mamori.errors import ConfigError
 
 ENV_PREFIX: Final = "MAMORI_"
@@ -230,7 +230,7 @@ def load_settings(
         settings = _Sources()
     except ValidationError as error:
         problems += [
-            _describe(dict(problem), from_file, path)
+            describe(problem, Settings, _source(_location(problem["loc"]), from_file, path))
             for problem in error.errors(include_url=False)
             # An unknown variable is reported above, under its own name.
             if problem["type"] != "extra_forbidden" or _holds(from_file, _location(problem["loc"]))
@@ -297,27 +297,23 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
         section, *keys = upper.removeprefix(ENV_PREFIX).lower().split("__")
         model = sections.get(section)
         if model is None:
-            yield f"{name}: unknown section {section!r}{_nearest(section, sections)}"
+            yield f"{name}: unknown section {section!r}{nearest(section, sections)}"
             continue
         depth = 2 if section == "tenants" else 1
         if len(keys) != depth or keys[-1] not in model.model_fields:
             key = keys[-1] if keys else ""
-            yield f"{name}: unknown key {key!r}{_nearest(key, model.model_fields)}"
+            yield f"{name}: unknown key {key!r}{nearest(key, model.model_fields)}"
 
 
 def _location(loc: tuple[int | str, ...]) -> list[str]:
     return [str(part) for part in loc]
 
 
-def _describe(problem: dict[str, Any], from_file: dict[str, Any], path: Path | None) -> str:
-    location = _location(problem["loc"])
-    key = ".".join(location)
-    in_file = _holds(from_file, location)
-    source = f"{path}" if in_file else f"{ENV_PREFIX}{'__'.join(location).upper()}"
-    if problem["type"] == "extra_forbidden":
-        return f"{source}: {key}: unknown key{_nearest(location[-1], _keys_beside(location))}"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{source}: {key}: {message[:1].lower()}{message[1:]}"
+def _source(location: list[str], from_file: dict[str, Any], path: Path | None) -> str:
+    """The file or the variable that a value came from."""
+    if _holds(from_file, location):
+        return str(path)
+    return f"{ENV_PREFIX}{'__'.join(location).upper()}"
 
 
 def _holds(tree: object, location: list[str]) -> bool:
@@ -328,16 +324,3 @@ def _holds(tree: object, location: list[str]) -> bool:
             # An item of a list stands in the file with its list.
             return isinstance(tree, list)
     return True
-
-
-def _keys_beside(location: list[str]) -> Mapping[str, object]:
-    if len(location) == 1:
-        return Settings.model_fields
-    model = _sections().get(location[0])
-    return model.model_fields if model else {}
-
-
-def _nearest(name: str, allowed: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (allowed: {', '.join(sorted(allowed))})"
