@@ -92,7 +92,7 @@ class CallSession:
     """The stages of one call, in order.
 
     ``feed`` while the call goes on; ``finish_media`` when no more audio comes; then the last
-    hypotheses; then ``end``, whose last event is CallEnded.
+    hypotheses; then ``end``.
     """
 
     def __init__(
@@ -156,8 +156,8 @@ class CallSession:
                 out += [spoken, *self._detect(spoken)]
         return out
 
-    def end(self, reason: EndReason) -> list[Event]:
-        """End the call; the last event is the one CallEnded, with the ledger."""
+    def end(self, reason: EndReason) -> tuple[list[Event], CallEnded]:
+        """End the call; return what was still pending, and the call's last event apart."""
         if self._ended:
             raise ValueError("the call has ended")
         out = [] if self._media_finished else self.finish_media()
@@ -166,16 +166,14 @@ class CallSession:
             out += self._guarded(detector, lambda d=detector: d.flush(offset_ms))  # type: ignore[misc]
         out += self._alerts.end(offset_ms, ResolveReason.CALL_ENDED)
         self._ended = True
-        out.append(
-            CallEnded(
-                call_id=self.started.call_id,
-                reason=reason,
-                offset_ms=offset_ms,
-                duration_ms=offset_ms,
-                ledger=tuple(account.close() for account in self._accounts.values()),
-            )
+        ended = CallEnded(
+            call_id=self.started.call_id,
+            reason=reason,
+            offset_ms=offset_ms,
+            duration_ms=offset_ms,
+            ledger=tuple(account.close() for account in self._accounts.values()),
         )
-        return out
+        return out, ended
 
     def _feed_frame(self, frame: AudioFrame) -> list[Event]:
         self._account(frame.channel).add_frame(frame)

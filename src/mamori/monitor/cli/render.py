@@ -1,0 +1,77 @@
+"""Events as lines for a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from mamori.config.policy_file import Policy
+from mamori.monitor.events import (
+    AlertRaised,
+    AlertResolved,
+    AlertUpdated,
+    CallEnded,
+    CallStarted,
+    FinalHypothesis,
+    JsonEvent,
+    Severity,
+    StageFailed,
+)
+from mamori.monitor.texts import Texts
+from mamori.monitor.texts.alert_lines import alert_line, media_time
+
+_SEVERITY_STYLE: Final = {
+    Severity.ATTENTION: "yellow",
+    Severity.WARNING: "bold yellow",
+    Severity.CRITICAL: "bold red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text and how it is set off; None: plainly."""
+
+    text: str
+    style: str | None = None
+
+
+class EventPrinter:
+    """Words events in one language; what no person needs to read gives None."""
+
+    def __init__(self, texts: Texts, policy: Policy) -> None:
+        self._texts = texts
+        self._clauses = {
+            clause.id: clause.ja if texts.language == "ja" else clause.en
+            for clause in policy.clause
+        }
+
+    def line(self, event: JsonEvent) -> Line | None:
+        """The event in one line."""
+        match event:
+            case AlertRaised() | AlertUpdated():
+                text = alert_line(event, self._texts, self._clause)
+                return Line(text, _SEVERITY_STYLE[event.severity])
+            case AlertResolved():
+                return Line(alert_line(event, self._texts, self._clause), "dim")
+            case FinalHypothesis():
+                channel = self._texts(f"channel.{event.channel}")
+                return Line(f"{media_time(event.offset_ms)} {channel}: {event.text}")
+            case CallStarted():
+                return Line(f"{self._texts('call.started')} {event.call_id}", "dim")
+            case CallEnded():
+                return Line(self._ended(event), "dim")
+            case StageFailed():
+                text = self._texts("failure", stage=event.stage, code=event.code)
+                return Line(f"{media_time(event.offset_ms)} {text}", "red")
+            case _:
+                return None
+
+    def _ended(self, event: CallEnded) -> str:
+        return self._texts(
+            "call.ended",
+            minutes=media_time(event.duration_ms),
+            reason=self._texts(f"reason.{event.reason}"),
+        )
+
+    def _clause(self, clause: str) -> str:
+        return self._clauses.get(clause, clause)
