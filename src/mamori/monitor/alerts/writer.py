@@ -1,0 +1,227 @@
+"""The journal's one writer: a thread that groups the work of many callers into few commits."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from mamori.monitor.alerts.errors import JournalError, is_disk_full, journal_error
+from mamori.monitor.alerts.guard import DiskReserve
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+# One commit of 100 rows takes about as long as one of a single row (4.8 against 4.0 ms, measured);
+# the bound only keeps one transaction from growing without end.
+_MOST_JOBS_A_COMMIT: Final = 512
+
+
+@dataclass(slots=True)
+class Transaction:
+    """What a job works with. ``outbox_delta``: how many rows began (or ceased) to wait."""
+
+    connection: sqlite3.Connection
+    outbox_delta: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """Rows that wait to be published, and when the first of them was made (None: none waits)."""
+
+    size: int
+    oldest_at_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[Transaction], Any]
+    future: Future[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    value: Any = None
+    error: Exception | None = None
+
+
+class JournalWriter:
+    """Runs jobs in order, many to a transaction, each commit at least ``group_commit_s`` apart.
+
+    A lone job on an idle journal is committed at once. Jobs of one transaction stand apart: one
+    that raises is undone alone. ``on_commit`` is called in the writer's thread after each commit
+    that left rows waiting, before the callers learn of it.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        group_commit_s: float,
+        most_jobs: int,
+        reserve: DiskReserve,
+        on_commit: Callable[[], None],
+    ) -> None:
+        self._connection = connection
+        self._group_commit_s = group_commit_s
+        self._queue: queue.Queue[_Job | None] = queue.Queue(most_jobs)
+        self._reserve = reserve
+        self._on_commit = on_commit
+        self._next_commit_s = 0.0
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="mamori-journal", daemon=True)
+        self.commits = 0
+        self.last_error_code: str | None = None
+        self.outbox = Outbox(*_count_waiting(connection))
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Queue a job; its future is done once the job is committed, or failed.
+
+        Never blocks. JournalError("queue_full" or "closed") where it cannot be queued.
+        """
+        if self._closing:
+            raise JournalError("closed", "the journal is closed")
+        future: Future[T] = Future()
+        # Whoever waits may go away; what was handed over is written all the same.
+        future.set_running_or_notify_cancel()
+        try:
+            self._queue.put_nowait(_Job(work, future))
+        except queue.Full:
+            raise JournalError(
+                "queue_full", "the disk cannot keep up with the journal", recoverable=True
+            ) from None
+        return future
+
+    def refuse_more(self) -> None:
+        """Refuse new jobs from now on; what is queued is still written."""
+        self._closing = True
+
+    def stop(self) -> None:
+        """Write what is queued, end the thread and close the connection. Blocks."""
+        self.refuse_more()
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            batch, more = self._gather()
+            if batch:
+                self._write(batch)
+
+    def _gather(self) -> tuple[list[_Job], bool]:
+        """The next jobs to commit together, and whether more may come after them."""
+        batch: list[_Job] = []
+        while len(batch) < _MOST_JOBS_A_COMMIT:
+            job = self._next(idle=not batch)
+            if job is None:
+                break
+            batch.append(job)
+        return batch, not (self._closing and self._queue.empty())
+
+    def _next(self, *, idle: bool) -> _Job | None:
+        """The next job; None where the batch must be written now."""
+        if idle:
+            return self._queue.get()
+        try:
+            wait_s = self._next_commit_s - time.monotonic()
+            if wait_s > 0:
+                return self._queue.get(timeout=wait_s)
+            return self._queue.get_nowait()
+        except queue.Empty:
+            return None
+
+    def _write(self, batch: list[_Job]) -> None:
+        """Commit the batch; where that fails, with the disk's reserve; then each job alone."""
+        try:
+            try:
+                outcomes = self._transact(batch)
+            except sqlite3.Error as error:
+                if not (is_disk_full(error) and self._reserve.give_up()):
+                    raise
+                _log.error("journal_reserve_given_up")
+                outcomes = self._transact(batch)
+        except sqlite3.Error as error:
+            if len(batch) == 1:
+                self._fail(batch[0], error)
+                return
+            for job in batch:
+                self._write([job])
+            return
+        for job, outcome in zip(batch, outcomes, strict=True):
+            if outcome.error is None:
+                job.future.set_result(outcome.value)
+            else:
+                job.future.set_exception(outcome.error)
+
+    def _transact(self, batch: list[_Job]) -> list[_Outcome]:
+        """Run and commit; sqlite3.Error where nothing of the batch was kept."""
+        connection = self._connection
+        transaction = Transaction(connection)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            outcomes = [_attempt(transaction, job) for job in batch]
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        self._committed(transaction.outbox_delta)
+        return outcomes
+
+    def _committed(self, outbox_delta: int) -> None:
+        self._next_commit_s = time.monotonic() + self._group_commit_s
+        self.commits += 1
+        self.last_error_code = None
+        if outbox_delta:
+            oldest_at_ms = _oldest_waiting_at_ms(self._connection)
+            self.outbox = Outbox(self.outbox.size + outbox_delta, oldest_at_ms)
+        if self.outbox.size > 0:
+            self._on_commit()
+        self._reserve.restore()
+
+    def _fail(self, job: _Job, error: sqlite3.Error) -> None:
+        failure = journal_error(error)
+        self.last_error_code = failure.code
+        _log.error("journal_write_failed", code=failure.code)
+        job.future.set_exception(failure)
+
+
+def _attempt(transaction: Transaction, job: _Job) -> _Outcome:
+    """One job in its own savepoint: the boundary at which an error belongs to who queued it."""
+    connection, before = transaction.connection, transaction.outbox_delta
+    connection.execute("SAVEPOINT job")
+    try:
+        outcome = _Outcome(value=job.work(transaction))
+    except sqlite3.Error:
+        raise
+    except Exception as error:
+        connection.execute("ROLLBACK TO job")
+        transaction.outbox_delta = before
+        outcome = _Outcome(error=error)
+    connection.execute("RELEASE job")
+    return outcome
+
+
+def _count_waiting(connection: sqlite3.Connection) -> tuple[int, int | None]:
+    (size,) = connection.execute("SELECT count(*) FROM entries WHERE state = 0").fetchone()
+    return size, _oldest_waiting_at_ms(connection)
+
+
+def _oldest_waiting_at_ms(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute(
+        "SELECT at_ms FROM entries WHERE state = 0 ORDER BY sequence LIMIT 1"
+    ).fetchone()
+    return None if row is None else int(row[0])
