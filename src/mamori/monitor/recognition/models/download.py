@@ -147,12 +147,12 @@ class Downloader:
         self,
         policy: DownloadPolicy | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._policy = policy or DownloadPolicy()
-        self._sleep = sleep
+        self._sleep = sleep or time.sleep
         self._clock = clock
         self._jitter = jitter
 
