@@ -36,8 +36,8 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed_port: int)
     data = tmp_path / "site-packages" / "mamori_test_pieces" / "data"
     data.mkdir(parents=True)
     (data.parent / "__init__.py").touch()
-    for path, content in FILES.items():
-        (data / path).write_bytes(content)
+    for name, content in FILES.items():
+        (data / name).write_bytes(content)
     monkeypatch.syspath_prepend(str(data.parent.parent))
     text = """
     [[model]]
