@@ -1,1 +1,6 @@
-"""Framing, voice activity and the endpointer: where an utterance starts and ends."""
+"""Voice activity and the endpointer: where an utterance starts and ends."""
+
+from mamori.monitor.speech.config import SpeechConfig
+from mamori.monitor.speech.segmenter import ChannelSpeech, SpeechEvent
+
+__all__ = ["ChannelSpeech", "SpeechConfig", "SpeechEvent"]
