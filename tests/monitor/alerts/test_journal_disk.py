@@ -21,6 +21,11 @@ SMALL_BYTES = 64 * schema.PAGE_BYTES
 LATER = "2027-01-01T00:00:00Z"
 
 
+def small(path: Path) -> AlertJournal:
+    """A journal on a disk that is soon full."""
+    return AlertJournal(path, reserve_bytes=0, group_commit_ms=0, max_bytes=SMALL_BYTES)
+
+
 async def fill(journal: AlertJournal, record: MakeRecord) -> int:
     """Append until the journal is full; how many entries were acknowledged."""
     for acknowledged in range(1000):
@@ -38,9 +43,7 @@ async def fill(journal: AlertJournal, record: MakeRecord) -> int:
 async def test_a_full_disk_refuses_the_append_and_keeps_all_before_it(
     path: Path, record: MakeRecord
 ) -> None:
-    async with AlertJournal(
-        path, reserve_bytes=0, group_commit_ms=0, max_bytes=SMALL_BYTES
-    ) as journal:
+    async with small(path) as journal:
         acknowledged = await fill(journal, record)
         assert acknowledged > 10
         assert len(await journal.read()) == acknowledged
@@ -49,9 +52,7 @@ async def test_a_full_disk_refuses_the_append_and_keeps_all_before_it(
 
 
 async def test_a_full_disk_does_not_stop_publishing(path: Path, record: MakeRecord) -> None:
-    async with AlertJournal(
-        path, reserve_bytes=0, group_commit_ms=0, max_bytes=SMALL_BYTES
-    ) as journal:
+    async with small(path) as journal:
         acknowledged = await fill(journal, record)
         waiting = [entry.sequence for entry in await journal.unpublished(1000)]
         await journal.mark_published(waiting)
@@ -60,9 +61,7 @@ async def test_a_full_disk_does_not_stop_publishing(path: Path, record: MakeReco
 
 
 async def test_after_room_is_made_the_same_append_works(path: Path, record: MakeRecord) -> None:
-    async with AlertJournal(
-        path, reserve_bytes=0, group_commit_ms=0, max_bytes=SMALL_BYTES
-    ) as journal:
+    async with small(path) as journal:
         acknowledged = await fill(journal, record)
         await journal.mark_published([entry.sequence for entry in await journal.read()])
         assert await journal.prune(LATER) == acknowledged
@@ -74,9 +73,7 @@ async def test_after_room_is_made_the_same_append_works(path: Path, record: Make
 async def test_one_append_that_does_not_fit_leaves_room_for_the_smaller_one(
     path: Path, record: MakeRecord
 ) -> None:
-    async with AlertJournal(
-        path, reserve_bytes=0, group_commit_ms=0, max_bytes=SMALL_BYTES
-    ) as journal:
+    async with small(path) as journal:
         with pytest.raises(JournalError, match="no room"):
             await journal.append([record(1, padding=2 * SMALL_BYTES)])
         await journal.append([record(2)])

@@ -11,8 +11,8 @@ from typing import Final
 
 from mamori.monitor.alerts.errors import JournalError
 
-# How often a spent reserve asks the disk for room again: rare enough to cost nothing.
-_RESTORE_EVERY_S: Final = 10.0
+# How often a spent reserve asks the disk for room again: one system call, at most once a second.
+_RESTORE_EVERY_S: Final = 1.0
 
 
 class OwnerLock:
@@ -69,6 +69,11 @@ class DiskReserve:
         finally:
             os.close(descriptor)
 
+    @property
+    def missing(self) -> bool:
+        """Whether there should be a reserve and is none."""
+        return self._size_bytes > 0 and not self.held
+
     def give_up(self) -> bool:
         """Free the space; whether there was any to free."""
         if not self.held:
@@ -80,7 +85,7 @@ class DiskReserve:
     def restore(self) -> None:
         """Take a spent reserve back once the disk has twice its size free."""
         now_s = time.monotonic()
-        if self.held or self._size_bytes == 0 or now_s < self._next_try_s:
+        if not self.missing or now_s < self._next_try_s:
             return
         self._next_try_s = now_s + _RESTORE_EVERY_S
         try:
