@@ -52,8 +52,8 @@ class RaisedVoice(_Section):
     """When a voice counts as raised, against the caller's own baseline."""
 
     rise_db: float = Field(ge=3, le=40)
-    attention_seconds: float = Field(ge=0.5, le=60)
-    warning_seconds: float = Field(ge=0.5, le=300)
+    attention_seconds: float = Field(ge=1, le=60)
+    warning_seconds: float = Field(ge=1, le=60)
 
 
 class Alerts(_Section):

@@ -68,6 +68,8 @@ class NodeSettings(_Section):
     # JSON for log collectors; text reads better at a terminal.
     log_format: Literal["text", "json"] = "text"
     language: Language = "ja"
+    # An incident may be asked about for long after the call; each firm fixes its own period.
+    journal_retention_days: int = Field(default=365, ge=1, le=3650)
 
 
 class TelephonySettings(_Section):

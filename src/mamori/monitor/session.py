@@ -16,15 +16,14 @@ from mamori.monitor.events import (
     AudioFrame,
     CallEnded,
     CallStarted,
-    CallUpdated,
     Channel,
     Detection,
     EndReason,
     Event,
     FinalHypothesis,
+    JsonEvent,
     MediaDropped,
     MediaGap,
-    PartialHypothesis,
     ResolveReason,
     SpeechAudio,
     SpeechEnded,
@@ -34,15 +33,8 @@ from mamori.monitor.events import (
 from mamori.monitor.ledger import LedgerAccount
 
 SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
-SessionInput = (
-    AudioFrame
-    | MediaGap
-    | MediaDropped
-    | CallUpdated
-    | PartialHypothesis
-    | FinalHypothesis
-    | StageFailed
-)
+SessionInput = AudioFrame | JsonEvent
+"""Media and changes of the call from telephony; hypotheses, sheds and failures from recognition."""
 
 
 class SpeechStage(Protocol):

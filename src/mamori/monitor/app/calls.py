@@ -10,7 +10,7 @@ from typing import Protocol
 import structlog
 
 from mamori.errors import MamoriError
-from mamori.monitor.alerts.messages import journal_message
+from mamori.monitor.alerts.messages import JournalRecord, journal_message
 from mamori.monitor.events import (
     AlertEvent,
     AlertRaised,
@@ -31,13 +31,11 @@ from mamori.monitor.events import (
     SpeechStarted,
     StageFailed,
 )
-from mamori.monitor.session import CallSession, SessionInput
+from mamori.monitor.session import CallSession
 
 log = structlog.get_logger(__name__)
 
 Listener = Callable[[JsonEvent], None]
-# Long enough not to hammer a full disk, short enough that a freed one is used at once.
-_JOURNAL_RETRY_S = 0.5
 
 
 class Lane(Protocol):
@@ -59,7 +57,7 @@ class Lane(Protocol):
 class Journal(Protocol):
     """Where alerts become durable, as ``alerts/journal.py`` gives it."""
 
-    async def append(self, records: Sequence[object]) -> None:
+    async def append(self, records: Sequence[JournalRecord]) -> None:
         """Return once the records are committed."""
         ...
 
@@ -80,6 +78,8 @@ class AlertWriter:
         now_utc: Callable[[], str],
         show: Listener,
         observe_seconds: Callable[[float], None],
+        # Long enough not to hammer a full disk, short enough that a freed one is used at once.
+        retry_s: float = 0.5,
     ) -> None:
         self._call_id = call_id
         self._tenant = tenant
@@ -87,7 +87,8 @@ class AlertWriter:
         self._now_utc = now_utc
         self._show = show
         self._observe_seconds = observe_seconds
-        self._waiting: list[tuple[float, AlertEvent, object]] = []
+        self._retry_s = retry_s
+        self._waiting: list[tuple[float, AlertEvent, JournalRecord]] = []
         self._task: asyncio.Task[None] | None = None
 
     def submit(self, event: AlertEvent) -> None:
@@ -119,7 +120,7 @@ class AlertWriter:
                     failing = True
                     log.error("journal_failed", code=error.code, call_id=self._call_id)
                     self._show(self._failed(error, batch[0][1]))
-                await asyncio.sleep(_JOURNAL_RETRY_S)
+                await asyncio.sleep(self._retry_s)
                 continue
             failing = False
             del self._waiting[: len(batch)]
@@ -178,7 +179,7 @@ class LiveCall:
         if self._ending is None:
             self._take(self._session.feed(event))
 
-    def deliver(self, events: Sequence[SessionInput]) -> None:
+    def deliver(self, events: Sequence[JsonEvent]) -> None:
         """Take what recognition made of the utterances."""
         for event in events:
             self._take(self._session.feed(event))

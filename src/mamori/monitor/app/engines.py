@@ -29,15 +29,10 @@ class Recognition:
     choice: EngineChoice
 
 
-def open_recognition(
-    *,
-    engine: str,
-    languages: Sequence[str],
-    models_dir: Path,
-    fetch: bool = False,
-    worker_threads: int | None = None,
-) -> Recognition:
-    """Choose, verify and load the engines; blocks for seconds, so it runs off the event loop.
+def choose(
+    *, engine: str, languages: Sequence[str], models_dir: Path, fetch: bool = False
+) -> EngineChoice:
+    """Choose and verify the models; blocks for seconds, so it runs off the event loop.
 
     ConfigError for an engine that is not known; MamoriError with the remedy where an engine asked
     for by name is not there.
@@ -48,12 +43,22 @@ def open_recognition(
         allowed = ", ".join(EngineWish)
         raise ConfigError([f"engine: {engine!r} is not known (allowed: {allowed})"]) from None
     store = ModelStore(models_dir, load_catalogue())
-    choice = choose_engines(
-        SelectionConfig(engine=wish, languages=tuple(languages), fetch=fetch), store
-    )
-    threads = worker_threads or os.cpu_count() or 1
+    config = SelectionConfig(engine=wish, languages=tuple(languages), fetch=fetch)
+    return choose_engines(config, store)
+
+
+def open_recognition(
+    *,
+    engine: str,
+    languages: Sequence[str],
+    models_dir: Path,
+    fetch: bool = False,
+    worker_threads: int | None = None,
+) -> Recognition:
+    """Choose, verify and load the engines; blocks, and raises as ``choose`` does."""
+    choice = choose(engine=engine, languages=languages, models_dir=models_dir, fetch=fetch)
     engines = open_engines(choice)
-    return Recognition(service=_service(engines, threads), choice=choice)
+    return Recognition(_service(engines, worker_threads or os.cpu_count() or 1), choice)
 
 
 def _service(engines: OpenedEngines, worker_threads: int) -> RecognitionService | None:

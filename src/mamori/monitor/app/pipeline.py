@@ -57,7 +57,7 @@ class Pipeline:
                 )
             ),
             raised_voice=RaisedVoiceConfig(
-                rise_db=policy.raised_voice.rise_db,
+                level_rise_db=policy.raised_voice.rise_db,
                 attention_ms=round(policy.raised_voice.attention_seconds * 1000),
                 warning_ms=round(policy.raised_voice.warning_seconds * 1000),
             ),
@@ -89,7 +89,7 @@ class Pipeline:
     def _detectors(self, started: CallStarted) -> list[Detector]:
         call_id = started.call_id
         detectors: list[Detector] = [
-            CallClockDetector(self.call_clock, call_id=call_id, channels=started.channels),
+            CallClockDetector(self.call_clock, call_id=call_id),
             RaisedVoiceDetector(self.raised_voice, call_id=call_id),
         ]
         matcher = self.matchers.get(started.language)

@@ -22,15 +22,16 @@ from mamori.monitor.events import (
     EndReason,
     Event,
     FinalHypothesis,
+    JsonEvent,
     Pcm,
     SpeechAudio,
     SpeechEnded,
     SpeechStarted,
 )
-from mamori.monitor.session import CallSession, SessionInput
+from mamori.monitor.session import CallSession
 
 FRAME_MS: Final = 20
-Deliver = Callable[[Sequence[SessionInput]], None]
+Deliver = Callable[[Sequence[JsonEvent]], None]
 OpenLane = Callable[[Channel, Deliver], Lane]
 
 
@@ -117,7 +118,7 @@ class _Replay:
     def __init__(self, session: CallSession, open_lane: OpenLane | None, show: Listener) -> None:
         self._session = session
         self._show = show
-        self._recognised: deque[SessionInput] = deque()
+        self._recognised: deque[JsonEvent] = deque()
         self._lanes: dict[Channel, Lane] = {}
         if open_lane is not None:
             for channel in session.started.channels:

@@ -76,6 +76,7 @@ def alert_line(
         time=media_time(alert.offset_ms),
         severity=texts(f"severity.{alert.severity}"),
         category=texts.category(alert.category),
+        id=alert.category,
         evidence=evidence_line(latest.evidence, latest.rule, texts),
         clause=clause_text(alert.clause),
     )

@@ -1,0 +1,163 @@
+"""All calls of a node: opening them, and letting none go without its end."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from mamori.monitor.alerts.errors import JournalError
+from mamori.monitor.alerts.journal import AlertJournal
+from mamori.monitor.alerts.messages import utc_iso
+from mamori.monitor.alerts.work import CallKey
+from mamori.monitor.app.calls import AlertWriter, Lane, Listener, LiveCall
+from mamori.monitor.app.feed import CallFeed
+from mamori.monitor.app.metrics import NodeMetrics
+from mamori.monitor.app.pipeline import Pipeline
+from mamori.monitor.events import CallStarted, Channel, EndReason, JsonEvent, StageFailed
+from mamori.monitor.recognition.service import RecognitionService
+from mamori.monitor.store.live import LivePublisher
+
+log = structlog.get_logger(__name__)
+
+# How exactly an interrupted call's length is known after a crash.
+_PROGRESS_EVERY_S = 5.0
+
+
+def now_utc() -> str:
+    """The wall time, UTC, ISO 8601 with milliseconds."""
+    return utc_iso(datetime.now(UTC))
+
+
+class CallHub:
+    """Opens calls for telephony, and binds each to pipeline, recognition, journal and feed."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        recognition: RecognitionService | None,
+        journal: AlertJournal,
+        live: LivePublisher,
+        metrics: NodeMetrics,
+        listeners: Sequence[Listener] = (),
+    ) -> None:
+        self._pipeline = pipeline
+        self._recognition = recognition
+        self._journal = journal
+        self._live = live
+        self._metrics = metrics
+        self._listeners = tuple(listeners)
+        self._calls: set[LiveCall] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def active(self) -> int:
+        """Calls that have not ended."""
+        return len(self._calls)
+
+    async def open_call(self, started: CallStarted) -> LiveCall:
+        """Monitor a new call; what is out of order narrows the service, it refuses no call."""
+        session_id = uuid.uuid4().hex
+        try:
+            await self._journal.call_opened(started.tenant, started.call_id)
+        except JournalError as error:
+            # The call is monitored all the same; only a crash would not find it again.
+            log.error("journal_failed", code=error.code, call_id=started.call_id)
+        feed = CallFeed(self._live, started, session_id=session_id, now_utc=now_utc)
+        lanes: dict[Channel, Lane] = {}
+        call = LiveCall(
+            self._pipeline.session(started, alert_id_prefix=session_id),
+            lanes=lanes,
+            writer=lambda show: AlertWriter(
+                call_id=started.call_id,
+                tenant=started.tenant,
+                journal=self._journal,
+                now_utc=now_utc,
+                show=show,
+                observe_seconds=self._metrics.alert_commit_seconds.observe,
+            ),
+            listeners=[self._counter(started), feed.show, *self._listeners],
+            on_end=self._ended,
+        )
+        self._calls.add(call)
+        self._open_lanes(call, lanes)
+        return call
+
+    async def end_all(self, reason: EndReason) -> None:
+        """End every call that is left."""
+        calls = tuple(self._calls)
+        await asyncio.gather(*(call.end(reason) for call in calls))
+
+    def abandon_all(self) -> int:
+        """Give up at a forced stop; the number of alert events that were never committed."""
+        return sum(call.abandon() for call in tuple(self._calls))
+
+    async def settle(self) -> None:
+        """Return once every ended call is closed in the journal."""
+        while self._closing:
+            await asyncio.wait(tuple(self._closing))
+
+    async def run(self) -> None:
+        """Keep noting how far each call has come, until cancelled."""
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY_S)
+            offsets_ms = {
+                CallKey(call.started.tenant, call.started.call_id): call.offset_ms
+                for call in self._calls
+            }
+            try:
+                await self._journal.call_progress(offsets_ms)
+            except JournalError as error:
+                log.error("journal_failed", code=error.code)
+
+    def _counter(self, started: CallStarted) -> Callable[[JsonEvent], None]:
+        def count(event: JsonEvent) -> None:
+            self._metrics.count(event, tenant=started.tenant, dialect=started.dialect)
+
+        return count
+
+    def _open_lanes(self, call: LiveCall, lanes: dict[Channel, Lane]) -> None:
+        """Recognition of each channel; a call in a language without rules is said to be so."""
+        started = call.started
+        if started.language not in self._pipeline.matchers:
+            failure = StageFailed(
+                call_id=started.call_id,
+                offset_ms=0,
+                stage="words",
+                code="language_not_configured",
+                recoverable=False,
+                detail=started.language,
+            )
+            call.deliver([failure])
+            return
+        recognition = self._recognition
+        if recognition is None or not recognition.knows(started.language):
+            return
+        for channel in started.channels:
+            lanes[channel] = recognition.open_lane(
+                call_id=started.call_id,
+                channel=channel,
+                language=started.language,
+                sample_rate_hz=started.sample_rate_hz,
+                deliver=_deliver_to(call),
+            )
+
+    def _ended(self, call: LiveCall) -> None:
+        self._calls.discard(call)
+        task = asyncio.create_task(self._close(call), name=f"close:{call.started.call_id}")
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _close(self, call: LiveCall) -> None:
+        try:
+            await self._journal.call_closed(call.started.tenant, call.started.call_id)
+        except JournalError as error:
+            log.error("journal_failed", code=error.code, call_id=call.started.call_id)
+
+
+def _deliver_to(call: LiveCall) -> Callable[[Sequence[JsonEvent]], None]:
+    return call.deliver

@@ -1,0 +1,288 @@
+"""The node: everything started in order, watched, and stopped in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from mamori.config.settings import Settings
+from mamori.monitor.alerts.errors import JournalError
+from mamori.monitor.alerts.journal import AlertJournal
+from mamori.monitor.alerts.messages import utc_iso
+from mamori.monitor.app.calls import Listener
+from mamori.monitor.app.engines import Recognition, open_recognition
+from mamori.monitor.app.health import HealthServer, PartHealth
+from mamori.monitor.app.hub import CallHub
+from mamori.monitor.app.metrics import NodeMetrics
+from mamori.monitor.app.pipeline import Pipeline
+from mamori.monitor.app.secrets import redis_url, tenant_keys
+from mamori.monitor.events import EndReason
+from mamori.monitor.store.client import connect
+from mamori.monitor.store.delivery import PublisherConfig
+from mamori.monitor.store.embedded import EmbeddedValkey
+from mamori.monitor.store.live import LivePublisher
+from mamori.monitor.store.publisher import PublishError, StreamPublisher
+from mamori.monitor.store.scripts import StoreClient
+from mamori.telephony.keys import TenantKeys
+from mamori.telephony.limits import TelephonyConfig
+from mamori.telephony.port import NullObserver
+from mamori.telephony.registry import RegistryConfig
+from mamori.telephony.server import TelephonyServer
+
+log = structlog.get_logger(__name__)
+
+# A rolling restart's patience with calls in progress; what is left then ends as `shutdown`.
+DRAIN_S = 30.0
+# Recognising and committing what is pending after that: a few seconds of audio at most.
+STOP_S = 15.0
+_PRUNE_EVERY_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class StoreInfo:
+    """Where alerts go: the embedded server or a configured one."""
+
+    embedded: bool
+    client: StoreClient
+
+
+class _Observer(NullObserver):
+    """What happens at the door, as metrics."""
+
+    def __init__(self, metrics: NodeMetrics) -> None:
+        self._metrics = metrics
+
+    def refused(self, *, tenant: str | None, code: str) -> None:
+        self._metrics.connection_refused(code)
+
+    def events_dropped(self, *, tenant: str, count: int) -> None:
+        self._metrics.events_dropped.labels(to="socket").inc(count)
+
+
+class Node:
+    """One node. ``start`` it, wait, ``stop`` it; what ``start`` raises leaves nothing behind."""
+
+    def __init__(self, settings: Settings, *, listeners: Sequence[Listener] = ()) -> None:
+        self._settings = settings
+        self._listeners = tuple(listeners)
+        self._stack = AsyncExitStack()
+        self._metrics = NodeMetrics()
+
+    async def start(self) -> None:
+        """Start everything; MamoriError says what could not be."""
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+
+    async def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Take no new calls, wait for the others up to ``drain_s``, end them, stop everything."""
+        self.server.begin_draining()
+        await self.server.drain(drain_s)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.hub.end_all(EndReason.SHUTDOWN)
+                await self.hub.settle()
+                await self._flush_outbox()
+        except TimeoutError:
+            lost = self.hub.abandon_all()
+            log.error("stopped_before_all_was_written", alert_events_not_committed=lost)
+        await self._stack.aclose()
+
+    @property
+    def health_port(self) -> int | None:
+        """The port of ``/livez`` and ``/metrics``, None where switched off."""
+        return self._health.port if self._health else None
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        keys, self.created_key = tenant_keys(settings)
+        tenants = tuple(keys)
+        self.pipeline = await asyncio.to_thread(
+            Pipeline.load,
+            languages=settings.recognition.languages,
+            policy_file=settings.policy.file,
+            phrase_files=settings.policy.phrase_files,
+        )
+        self.recognition = await self._open_recognition(stack)
+        self.journal = AlertJournal(settings.node.data_dir / "journal" / "alerts.sqlite")
+        await self.journal.start()
+        stack.push_async_callback(self.journal.close)
+        await self._recover()
+        self.store = await self._open_store(stack)
+        self.publisher = StreamPublisher(
+            self.store.client,
+            self.journal,
+            config=PublisherConfig(retention_s=settings.store.retention_days * 86_400),
+            on_store_lost=self._refill,
+            tenants=tenants,
+        )
+        self.live = LivePublisher(self.store.client)
+        self.hub = CallHub(
+            pipeline=self.pipeline,
+            recognition=self.recognition.service,
+            journal=self.journal,
+            live=self.live,
+            metrics=self._metrics,
+            listeners=self._listeners,
+        )
+        self._publishing = asyncio.create_task(self.publisher.run(), name="publisher")
+        stack.push_async_callback(_cancel, self._publishing)
+        for name, work in (
+            ("live", self.live.run()),
+            ("progress", self.hub.run()),
+            ("retention", self._prune()),
+        ):
+            task = asyncio.create_task(work, name=name)
+            stack.push_async_callback(_cancel, task)
+        self._add_gauges()
+        self.server = TelephonyServer(
+            _telephony_config(settings),
+            TenantKeys(keys),
+            self.hub,
+            observer=_Observer(self._metrics),
+        )
+        await self.server.start()
+        stack.push_async_callback(self.server.stop)
+        self._health = await self._open_health(stack)
+
+    async def _open_recognition(self, stack: AsyncExitStack) -> Recognition:
+        settings = self._settings.recognition
+        recognition = await asyncio.to_thread(
+            open_recognition,
+            engine=settings.engine,
+            languages=settings.languages,
+            models_dir=settings.models_dir,
+            fetch=settings.fetch,
+            worker_threads=settings.worker_threads,
+        )
+        if recognition.service is not None:
+            stack.push_async_callback(recognition.service.stop)
+        return recognition
+
+    async def _open_store(self, stack: AsyncExitStack) -> StoreInfo:
+        url = redis_url(self._settings)
+        embedded = url is None
+        if url is None:
+            server = EmbeddedValkey(self._settings.node.data_dir / "valkey")
+            await server.start()
+            stack.push_async_callback(server.stop)
+            url = server.url
+        client = connect(url)
+        stack.push_async_callback(client.aclose)
+        return StoreInfo(embedded=embedded, client=client)
+
+    async def _open_health(self, stack: AsyncExitStack) -> HealthServer | None:
+        settings = self._settings.health
+        if settings.listen_port is None:
+            return None
+        health = HealthServer(
+            host=settings.listen_host,
+            port=settings.listen_port,
+            parts=self._parts,
+            exposition=self._metrics.exposition,
+        )
+        await health.start()
+        stack.push_async_callback(health.stop)
+        return health
+
+    async def _recover(self) -> None:
+        """Close what the last process left open when it died."""
+        found = await self.journal.recover()
+        if found.records:
+            await self.journal.append(found.records)
+            log.warning("recovered", calls=len(found.calls), records=len(found.records))
+
+    async def _refill(self, tenant: str) -> None:
+        """The store lost the tenant's stream: publish again what it should still hold."""
+        since = datetime.now(UTC) - timedelta(days=self._settings.store.retention_days)
+        entries = await self.journal.mark_all_unpublished(tenant, utc_iso(since))
+        log.warning("stream_refilled", tenant=tenant, entries=entries)
+
+    async def _flush_outbox(self) -> None:
+        """Publish what is left while the store is well; the journal keeps the rest."""
+        await _cancel(self._publishing)
+        with contextlib.suppress(PublishError):
+            while await self.publisher.drain():
+                pass
+        await self.live.flush()
+
+    async def _prune(self) -> None:
+        while True:
+            before = datetime.now(UTC) - timedelta(days=self._settings.node.journal_retention_days)
+            try:
+                await self.journal.prune(utc_iso(before))
+            except JournalError as error:
+                log.error("journal_failed", code=error.code)
+            await asyncio.sleep(_PRUNE_EVERY_S)
+
+    def _add_gauges(self) -> None:
+        self._metrics.gauge(
+            "mamori_outbox_entries", "Alert events not yet in the stream.", self.journal.outbox_size
+        )
+        self._metrics.gauge(
+            "mamori_outbox_oldest_age_seconds",
+            "Age of the oldest of them.",
+            self.journal.oldest_unpublished_age_s,
+        )
+
+    def _parts(self) -> Mapping[str, PartHealth]:
+        journal = self.journal.status()
+        publisher = self.publisher.state
+        return {
+            "telephony": PartHealth(state="ok", critical=True),
+            "journal": PartHealth(
+                state="ok" if journal.last_error_code is None else "degraded",
+                critical=False,
+                hint=journal.last_error_code or "",
+            ),
+            "store": PartHealth(
+                state="ok" if publisher.status == "ok" else "degraded",
+                critical=False,
+                hint=publisher.error_code or "",
+            ),
+            "recognition": PartHealth(
+                state="ok" if self.recognition.service is not None else "degraded",
+                critical=False,
+                hint="" if self.recognition.service is not None else "no_engine",
+            ),
+        }
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _telephony_config(settings: Settings) -> TelephonyConfig:
+    telephony = settings.telephony
+    vosk_listen = (
+        None
+        if telephony.vosk_listen_port is None
+        else (telephony.vosk_listen_host, telephony.vosk_listen_port)
+    )
+    return TelephonyConfig(
+        host=telephony.listen_host,
+        port=telephony.listen_port,
+        tls_certificate_path=telephony.tls_certificate_file,
+        tls_key_path=telephony.tls_key_file,
+        default_language=settings.node.language,
+        tenant_languages={
+            tenant: section.language
+            for tenant, section in settings.tenants.items()
+            if section.language is not None
+        },
+        vosk_listen=vosk_listen,
+        vosk_tenant=telephony.vosk_tenant,
+        vosk_allow_network=telephony.vosk_allow_network,
+        first_message_timeout_ms=telephony.first_message_timeout_ms,
+        idle_timeout_ms=telephony.idle_timeout_ms,
+        registry=RegistryConfig(
+            grace_ms=telephony.grace_ms, max_calls_per_tenant=telephony.max_calls_per_tenant
+        ),
+    )
