@@ -204,7 +204,7 @@ class Connection:
         self._finish()
         odd_bytes = call.intake.odd_bytes
         ended = await self._desk.end(call, EndReason.COMPLETED)
-        self._unsubscribe()
+        self._stop_listening()
         if ended is None:
             for output in self._protocol.fail("internal_error", _MESSAGES["internal_error"]):
                 await self._carry_out(output)
@@ -222,7 +222,7 @@ class Connection:
         for output in told:
             await self._carry_out(output)
         ended = await self._desk.end(call, reason) if call is not None else None
-        self._unsubscribe()
+        self._stop_listening()
         if ended is not None:
             for output in self._protocol.call_ended(ended, odd_bytes=0):
                 if isinstance(output, Send):
@@ -286,12 +286,16 @@ class Connection:
         self._finishing = True
         self._deadline_s = None
 
+    def _stop_listening(self) -> None:
+        unsubscribe, self._unsubscribe = self._unsubscribe, _nothing
+        unsubscribe()
+
     def _take_call(self) -> DeskCall | None:
         call, self._call = self._call, None
         return call
 
     def _detach(self, reason: EndReason) -> None:
-        self._unsubscribe()
+        self._stop_listening()
         call = self._take_call()
         if call is not None:
             self._desk.lose(call, reason)
