@@ -74,7 +74,7 @@ class Server:
             try:
                 probe.connect(address)
                 probe.sendall(b"PING\r\n")
-                return probe.recv(64).startswith(b"+PONG")
+                return probe.recv(64).startswith((b"+PONG", b"-NOAUTH"))
             except OSError:
                 return False
 

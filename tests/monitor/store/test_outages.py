@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.port import OutboxItem
-from mamori.monitor.store.publisher import PublisherConfig, PublishError, StreamPublisher
+from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
 
 StreamIds = Callable[[StoreClient, str], Awaitable[list[str]]]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from mamori.errors import MamoriError
+from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.port import OutboxEntry, OutboxItem
-from mamori.monitor.store.publisher import PublisherConfig, PublishError, StreamPublisher
+from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
 from mamori.monitor.store.sender import batches
 
@@ -29,7 +30,7 @@ async def drain(publisher: StreamPublisher) -> None:
 
 
 async def test_entries_arrive_in_the_order_of_the_outbox_and_are_marked(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     ids = outbox.add(tenant, 450)
 
@@ -40,7 +41,7 @@ async def test_entries_arrive_in_the_order_of_the_outbox_and_are_marked(
 
 
 async def test_an_entry_carries_its_id_and_its_body_unchanged(
-    client: StoreClient, tenant: str, outbox: Any
+    client: Any, tenant: str, outbox: Any
 ) -> None:
     body = '{"quote":"殺すぞ\\u0000 \\ud800 🙇"}'
     (event_id,) = outbox.add(tenant, body=body)
@@ -52,7 +53,7 @@ async def test_an_entry_carries_its_id_and_its_body_unchanged(
 
 
 async def test_an_entry_sent_again_is_not_doubled(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     ids = outbox.add(tenant, 10)
     publisher = StreamPublisher(client, outbox)
@@ -67,7 +68,7 @@ async def test_an_entry_sent_again_is_not_doubled(
 
 
 async def test_a_second_publisher_of_the_same_outbox_doubles_nothing(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     ids = outbox.add(tenant, 10)
     await drain(StreamPublisher(client, outbox))
@@ -79,7 +80,7 @@ async def test_a_second_publisher_of_the_same_outbox_doubles_nothing(
 
 
 async def test_the_script_is_sent_again_to_a_server_that_forgot_it(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     publisher = StreamPublisher(client, outbox)
     ids = outbox.add(tenant)
@@ -93,7 +94,7 @@ async def test_the_script_is_sent_again_to_a_server_that_forgot_it(
 
 
 async def test_the_seen_key_lives_as_long_as_configured(
-    client: StoreClient, tenant: str, outbox: Any
+    client: Any, tenant: str, outbox: Any
 ) -> None:
     (event_id,) = outbox.add(tenant)
     await drain(StreamPublisher(client, outbox, config=PublisherConfig(seen_ttl_s=3600)))
@@ -103,7 +104,7 @@ async def test_the_seen_key_lives_as_long_as_configured(
 
 
 async def test_a_new_entry_wakes_an_idle_publisher(
-    client: StoreClient,
+    client: Any,
     tenant: str,
     outbox: Any,
     running: Callable[[StreamPublisher], None],
@@ -121,7 +122,7 @@ async def test_a_new_entry_wakes_an_idle_publisher(
 
 
 async def test_the_owner_is_asked_to_fill_a_stream_that_was_never_seen(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     old = outbox.add(tenant, 3)
     outbox.waiting.clear()  # marked published, into a store that is no more
@@ -139,7 +140,7 @@ async def test_the_owner_is_asked_to_fill_a_stream_that_was_never_seen(
 @pytest.mark.parametrize("harm", ["marks", "alerts", "all"])
 async def test_a_store_that_lost_entries_is_filled_again_from_the_outbox_in_order(
     harm: str,
-    client: StoreClient,
+    client: Any,
     tenant: str,
     outbox: Any,
     stream_ids: StreamIds,
@@ -168,7 +169,7 @@ async def test_a_store_that_lost_entries_is_filled_again_from_the_outbox_in_orde
 
 
 async def test_a_loss_is_noticed_before_a_newer_entry_can_cover_it(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     """As after a failover to a replica that lacks the last entries of this publisher."""
 
@@ -198,7 +199,7 @@ async def test_a_loss_is_noticed_before_a_newer_entry_can_cover_it(
 
 
 async def test_entries_of_other_tenants_pass_by_one_whose_stream_is_broken(
-    client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     await client.set(TenantKeys(tenant).alerts, "not a stream")
     broken = outbox.add(tenant, 3)
@@ -219,7 +220,7 @@ async def test_entries_of_other_tenants_pass_by_one_whose_stream_is_broken(
     "hostile", ["", "A", "a" * 65, "a}:x", "{a", "a:b", "a b", "a*", "á", "\n"]
 )
 async def test_an_entry_with_a_hostile_tenant_is_set_aside_and_reported(
-    hostile: str, client: StoreClient, tenant: str, outbox: Any, stream_ids: StreamIds
+    hostile: str, client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
 ) -> None:
     reported: list[tuple[OutboxItem, str]] = []
 
@@ -237,7 +238,7 @@ async def test_an_entry_with_a_hostile_tenant_is_set_aside_and_reported(
 
 
 async def test_a_failing_outbox_is_retried_and_reported(
-    client: StoreClient,
+    client: Any,
     tenant: str,
     outbox: Any,
     running: Callable[[StreamPublisher], None],
@@ -263,7 +264,7 @@ async def test_a_failing_outbox_is_retried_and_reported(
     assert publisher.state.error_code == "internal"
 
 
-async def test_the_publisher_ends_when_it_is_cancelled(client: StoreClient, outbox: Any) -> None:
+async def test_the_publisher_ends_when_it_is_cancelled(client: Any, outbox: Any) -> None:
     task = asyncio.create_task(StreamPublisher(client, outbox).run())
     await asyncio.sleep(0)
     task.cancel()

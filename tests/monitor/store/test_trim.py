@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.keys import TenantKeys
-from mamori.monitor.store.publisher import PublisherConfig, StreamPublisher
+from mamori.monitor.store.publisher import StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
 
 StreamIds = Callable[[StoreClient, str], Awaitable[list[str]]]
@@ -17,7 +18,7 @@ RETENTION_S = 3_600
 
 
 @pytest.fixture
-def publisher(client: StoreClient, outbox: Any) -> StreamPublisher:
+def publisher(client: Any, outbox: Any) -> StreamPublisher:
     return StreamPublisher(client, outbox, config=PublisherConfig(retention_s=RETENTION_S))
 
 
@@ -26,19 +27,19 @@ def ids_of_age(*ages_s: float) -> list[str]:
     return [f"{now_ms - int(age_s * 1000)}-0" for age_s in ages_s]
 
 
-async def fill(client: StoreClient, tenant: str, entry_ids: list[str]) -> str:
+async def fill(client: Any, tenant: str, entry_ids: list[str]) -> str:
     key = TenantKeys(tenant).alerts
     for number, entry_id in enumerate(entry_ids):
         await client.xadd(key, {"id": f"e{number}", "body": "{}"}, id=entry_id)
     return key
 
 
-async def kept(client: StoreClient, tenant: str) -> list[str]:
+async def kept(client: Any, tenant: str) -> list[str]:
     return [entry_id for entry_id, _ in await client.xrange(TenantKeys(tenant).alerts)]
 
 
 async def test_without_readers_what_is_older_than_the_retention_goes(
-    client: StoreClient, tenant: str, publisher: StreamPublisher
+    client: Any, tenant: str, publisher: StreamPublisher
 ) -> None:
     # Two seconds on either side, for the time between the clock and the server.
     ids = ids_of_age(RETENTION_S + 60, RETENTION_S + 2, RETENTION_S - 2, 0)
@@ -70,7 +71,7 @@ async def test_trimming_a_stream_that_is_not_there_removes_nothing(
 async def test_a_pending_entry_and_all_after_it_stay_whatever_their_age(
     acknowledged: list[int],
     kept_from: int,
-    client: StoreClient,
+    client: Any,
     tenant: str,
     publisher: StreamPublisher,
 ) -> None:
@@ -91,7 +92,7 @@ async def test_a_pending_entry_and_all_after_it_stay_whatever_their_age(
 
 @pytest.mark.parametrize("read", [0, 1, 3, 4])
 async def test_an_entry_that_a_group_has_not_read_yet_stays(
-    read: int, client: StoreClient, tenant: str, publisher: StreamPublisher
+    read: int, client: Any, tenant: str, publisher: StreamPublisher
 ) -> None:
     ids = ids_of_age(*(RETENTION_S + 100 - number for number in range(4)))
     key = await fill(client, tenant, ids)
@@ -105,7 +106,7 @@ async def test_an_entry_that_a_group_has_not_read_yet_stays(
 
 
 async def test_the_slowest_of_several_groups_decides(
-    client: StoreClient, tenant: str, publisher: StreamPublisher
+    client: Any, tenant: str, publisher: StreamPublisher
 ) -> None:
     ids = ids_of_age(*(RETENTION_S + 100 - number for number in range(4)))
     key = await fill(client, tenant, ids)
@@ -120,7 +121,7 @@ async def test_the_slowest_of_several_groups_decides(
 
 
 async def test_entries_with_the_same_millisecond_are_told_apart_by_their_number(
-    client: StoreClient, tenant: str, publisher: StreamPublisher
+    client: Any, tenant: str, publisher: StreamPublisher
 ) -> None:
     (moment,) = ids_of_age(RETENTION_S + 100)
     ids = [moment.replace("-0", f"-{number}") for number in (8, 9, 10, 11)]
@@ -135,7 +136,7 @@ async def test_entries_with_the_same_millisecond_are_told_apart_by_their_number(
 
 
 async def test_the_publisher_trims_by_itself(
-    client: StoreClient,
+    client: Any,
     tenant: str,
     outbox: Any,
     running: Callable[[StreamPublisher], None],

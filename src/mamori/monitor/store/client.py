@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 
 from mamori.errors import MamoriError
@@ -117,6 +117,17 @@ def _without_keepalive(scheme: str, options: dict[str, Any]) -> dict[str, Any]:
     return options if scheme == "unix" else options | {"socket_keepalive": True}
 
 
+class _SentinelClient(Redis):
+    """Also closes the connections to the sentinels, which redis-py leaves open."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:
+        await super().aclose(close_connection_pool)
+        pool = self.connection_pool
+        if isinstance(pool, SentinelConnectionPool):
+            for sentinel in pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
 def _sentinel(url: str, *, tls: bool, options: dict[str, Any]) -> StoreClient:
     parts = urlsplit(url)
     credentials, _, hosts = parts.netloc.rpartition("@")
@@ -143,7 +154,7 @@ def _sentinel(url: str, *, tls: bool, options: dict[str, Any]) -> StoreClient:
     sentinel = Sentinel(  # type: ignore[no-untyped-call]
         addresses, sentinel_kwargs=to_sentinels, **to_servers
     )
-    client: Redis = sentinel.master_for(service)
+    client: Redis = sentinel.master_for(service, redis_class=_SentinelClient)
     return client
 
 

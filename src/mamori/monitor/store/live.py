@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from mamori.monitor.store.cancelling import raise_if_cancelled
 from mamori.monitor.store.faults import StoreFault, fault_code
 from mamori.monitor.store.keys import BadKeyError, TenantKeys
 from mamori.monitor.store.scripts import StoreClient
@@ -165,6 +166,7 @@ class LivePublisher:
     async def run(self) -> None:
         """Bring what is queued to the store until cancelled."""
         while True:
+            raise_if_cancelled()
             try:
                 async with asyncio.timeout(self._config.refresh_every_s / 4):
                     await self._work.wait()

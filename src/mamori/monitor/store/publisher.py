@@ -14,6 +14,7 @@ import structlog
 from redis.asyncio import Redis
 
 from mamori.errors import MamoriError
+from mamori.monitor.store.cancelling import raise_if_cancelled
 from mamori.monitor.store.delivery import PublisherConfig, PublisherState
 from mamori.monitor.store.faults import UNANSWERED, StoreFault, fault_code
 from mamori.monitor.store.keys import BadKeyError, TenantKeys, check_tenant
@@ -86,6 +87,7 @@ class StreamPublisher:
         """Drain the outbox until cancelled; returns never, whatever the server does."""
         delay_s = self._config.backoff_first_s
         while True:
+            raise_if_cancelled()
             try:
                 drained = await self.drain()
             except PublishError as error:
@@ -132,7 +134,8 @@ class StreamPublisher:
         due_at = min(self._verify_at, self._trim_at)
         timeout_s = max(0.0, due_at - asyncio.get_running_loop().time())
         try:
-            await asyncio.wait_for(self._outbox.wait_for_unpublished(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._outbox.wait_for_unpublished()
         except TimeoutError:
             return
 

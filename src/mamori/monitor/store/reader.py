@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mamori.monitor.store.cancelling import raise_if_cancelled
 from mamori.monitor.store.faults import StoreFault, fault_code
 from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.scripts import StoreClient
@@ -60,6 +61,7 @@ async def follow(
     position: str | None = None if after_id == FROM_NOW else after_id
     remembered: OrderedDict[str, None] = OrderedDict()
     while True:
+        raise_if_cancelled()
         try:
             if position is None:
                 # A fixed place: what is written while we reconnect is not missed.
