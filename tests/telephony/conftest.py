@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -278,6 +278,3 @@ async def harness() -> AsyncIterator[Harness]:
     await made.server.stop()
     assert made.server.live_calls == 0
     assert made.observer.open_connections == 0
-
-
-StartServer = Callable[..., Awaitable[None]]

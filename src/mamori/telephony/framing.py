@@ -122,6 +122,8 @@ class ChannelFramer:
         return frames
 
     def _frame(self, pcm: Pcm) -> AudioFrame:
+        pcm = pcm[:]
+        pcm.flags.writeable = False
         frame = AudioFrame(
             call_id=self._call_id,
             channel=self._channel,

@@ -79,12 +79,15 @@ class CallIntake:
         groups = duration_ms * self.media.sample_rate_hz // 1000
         return [*self._tell_drop(), *self._gap(groups, cause)]
 
-    def disconnected(self) -> int:
-        """The connection is gone; return how many bytes of an unfinished sample went with it."""
-        left = len(self._carry)
+    @property
+    def odd_bytes(self) -> int:
+        """Bytes that came and do not yet fill a sample of every channel."""
+        return len(self._carry)
+
+    def disconnected(self) -> None:
+        """The connection is gone, and with it the rest of an unfinished sample."""
         self._carry = b""
         self._skip_groups = 0
-        return left
 
     def reconnected(self, position_ms: int | None, now_ns: int) -> list[MediaEvent]:
         """A new connection goes on with the call; what lies between is lost and becomes a gap.

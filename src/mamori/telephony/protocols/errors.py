@@ -50,7 +50,7 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
     "already_started": ErrorSpec(close_code=1008),
     "first_message_timeout": ErrorSpec(close_code=1008, recoverable=True),
     "idle_timeout": ErrorSpec(close_code=1008, recoverable=True),
-    "slow_reader": ErrorSpec(close_code=1008, recoverable=True),
+    "slow_reader": ErrorSpec(close_code=1008, recoverable=True, told=False),
     # The call is refused.
     "duplicate_call": ErrorSpec(close_code=1008),
     "media_changed": ErrorSpec(close_code=1008),
