@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from mamori.monitor.events import Pcm
 from mamori.monitor.recognition.port import (
     EngineCapabilities,
@@ -18,6 +20,9 @@ from mamori.monitor.recognition.port import (
     TranscriptWord,
 )
 
+# What the acoustic model looks ahead; without it the last word of an utterance cut in the middle of
+# speech is lost, and heard at the beginning of the next one (character error .46 instead of .26).
+_LOOK_AHEAD_MS: Final = 400
 # Japanese and Chinese models write a space between words where the language has none.
 _LANGUAGES_WITHOUT_SPACES: Final = frozenset({"ja", "zh"})
 # What the models write for a sound that is no word of theirs.
@@ -93,31 +98,32 @@ class VoskDecoder:
         self._sample_rate_hz = sample_rate_hz
         self._fed_samples = 0
         self._utterance_start = 0
+        self._heard_samples = 0
         # Vosk ends utterances by its own rules as well; what it then hands over is kept here.
         self._words: list[TranscriptWord] = []
         self._texts: list[str] = []
 
     def accept(self, pcm: Pcm) -> str:
         """Decode the next stretch; the partial text of the whole utterance so far."""
-        self._fed_samples += len(pcm)
-        try:
-            ended = self._recogniser.AcceptWaveform(pcm.tobytes())
-        except Exception as error:  # vosk raises bare Exception
-            raise RecognitionError(
-                "decode_failed", "Vosk refused audio", recoverable=True
-            ) from error
-        if ended:
-            self._keep(self._recogniser.Result())
+        self._heard_samples += len(pcm)
+        if self._accept(pcm):
             return self._join(self._texts)
         partial = json.loads(self._recogniser.PartialResult())
         return self._join([*self._texts, self._clean(partial.get("partial", ""))])
 
     def finish(self) -> Transcript:
-        """The utterance's text and words; the next ``accept`` begins a new one."""
-        self._keep(self._recogniser.FinalResult())
+        """The utterance's text and words; the next ``accept`` begins a new one.
+
+        Result keeps what the recogniser has learnt of the voice; FinalResult forgets it. Over 23
+        utterances of 9 speakers the mean character error was .25 so, .28 with FinalResult and .30
+        with a new recogniser for each.
+        """
+        self._accept(np.zeros(_LOOK_AHEAD_MS * self._sample_rate_hz // 1000, np.int16))
+        self._keep(self._recogniser.Result())
         words, texts = tuple(self._words), self._texts
         self._words, self._texts = [], []
         self._utterance_start = self._fed_samples
+        self._heard_samples = 0
         known = [word.confidence for word in words if word.confidence is not None]
         return Transcript(
             text=self._join(texts),
@@ -129,6 +135,19 @@ class VoskDecoder:
         """Free the recogniser."""
         self._recogniser = None
 
+    def _accept(self, pcm: Pcm) -> bool:
+        """Feed the recogniser; whether it ended an utterance by its own rules, which is kept."""
+        self._fed_samples += len(pcm)
+        try:
+            ended = self._recogniser.AcceptWaveform(pcm.tobytes())
+        except Exception as error:  # vosk raises bare Exception
+            raise RecognitionError(
+                "decode_failed", "Vosk refused audio", recoverable=True
+            ) from error
+        if ended:
+            self._keep(self._recogniser.Result())
+        return bool(ended)
+
     def _keep(self, result: str) -> None:
         text, words = _parse(result)
         self._texts.append(self._clean(text))
@@ -138,7 +157,7 @@ class VoskDecoder:
         # The recogniser's clock counts every sample it was ever fed.
         start = round(word["start"] * self._sample_rate_hz) - self._utterance_start
         end = round(word["end"] * self._sample_rate_hz) - self._utterance_start
-        last = self._fed_samples - self._utterance_start
+        last = self._heard_samples
         start = min(max(start, 0), last)
         confidence = word.get("conf")
         return TranscriptWord(

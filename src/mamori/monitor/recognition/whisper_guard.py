@@ -27,14 +27,10 @@ _LOOP_SHARE: Final = 0.8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decode:
-    """One decode of one utterance. ``avg_logprob`` per token, at most 0; ``no_speech`` in [0, 1].
-
-    ``seconds`` is the length of the utterance, without padding.
-    """
+    """One decode of an utterance of ``seconds``, padding apart; ``avg_logprob`` per token, <= 0."""
 
     text: str
     avg_logprob: float
-    no_speech: float
     seconds: float
 
     @property

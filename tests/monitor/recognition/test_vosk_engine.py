@@ -1,0 +1,223 @@
+"""Vosk: both shapes of its answers, its clock, its own endpoints, and bad models."""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mamori.monitor.recognition.port import EngineKind, RecognitionError, TranscriptWord
+from mamori.monitor.recognition.vosk_engine import VoskEngine
+
+
+def plain(text, *words):
+    if not words:
+        return json.dumps({"text": text})
+    keys = ("word", "start", "end", "conf")
+    return json.dumps({"text": text, "result": [dict(zip(keys, w, strict=True)) for w in words]})
+
+
+class ScriptedRecogniser:
+    """Says what the test put into ``script``: (ended, partial) for each stretch, then results."""
+
+    def __init__(self, model, rate_hz):
+        self.rate_hz = rate_hz
+        self.accepts = []
+        self.results = []
+        self.fed_bytes = 0
+        self.partial = ""
+        model.recogniser = self
+
+    def SetWords(self, wanted):  # noqa: N802 - vosk's name
+        assert wanted
+
+    def AcceptWaveform(self, data):  # noqa: N802 - vosk's name
+        self.fed_bytes += len(data)
+        ended, self.partial = self.accepts.pop(0) if self.accepts else (False, "")
+        if isinstance(ended, Exception):
+            raise ended
+        return ended
+
+    def PartialResult(self):  # noqa: N802 - vosk's name
+        return json.dumps({"partial": self.partial})
+
+    def Result(self):  # noqa: N802 - vosk's name
+        return self.results.pop(0)
+
+
+@pytest.fixture
+def scripted(monkeypatch, tmp_path):
+    """An engine on a scripted recogniser, and that recogniser once a decoder is open."""
+    model = SimpleNamespace()
+    fake = SimpleNamespace(
+        Model=lambda path: model,
+        KaldiRecognizer=ScriptedRecogniser,
+        SetLogLevel=lambda level: None,
+    )
+    monkeypatch.setitem(sys.modules, "vosk", fake)
+
+    def open_decoder(language="ko"):
+        decoder = VoskEngine({language: tmp_path}).open_decoder(
+            language=language, sample_rate_hz=8000
+        )
+        return decoder, model.recogniser
+
+    return open_decoder
+
+
+SECOND = np.zeros(8000, np.int16)
+
+
+def test_the_recogniser_is_told_the_true_rate(scripted):
+    _, recogniser = scripted()
+    assert recogniser.rate_hz == 8000.0
+
+
+def test_text_words_and_confidence_come_from_the_plain_shape(scripted):
+    decoder, recogniser = scripted()
+    recogniser.results = [plain("가 나", ("가", 0.1, 0.4, 0.5), ("나", 0.5, 0.75, 1.0))]
+    decoder.accept(SECOND)
+    transcript = decoder.finish()
+    assert transcript.text == "가 나"
+    assert transcript.confidence == 0.75
+    assert transcript.words == (
+        TranscriptWord(text="가", start_samples=800, end_samples=3200, confidence=0.5),
+        TranscriptWord(text="나", start_samples=4000, end_samples=6000, confidence=1.0),
+    )
+
+
+def test_the_best_alternative_is_taken_from_the_other_shape(scripted):
+    decoder, recogniser = scripted()
+    best = {
+        "text": "가",
+        "confidence": 251.3,
+        "result": [{"word": "가", "start": 0.1, "end": 0.4}],
+    }
+    recogniser.results = [json.dumps({"alternatives": [best, {"text": "나", "confidence": 1}]})]
+    decoder.accept(SECOND)
+    transcript = decoder.finish()
+    assert (transcript.text, transcript.confidence) == ("가", None)
+    assert [word.confidence for word in transcript.words] == [None]
+
+
+@pytest.mark.parametrize("answer", ['{"text": ""}', '{"alternatives": []}'])
+def test_an_answer_without_words_is_an_empty_transcript(scripted, answer):
+    decoder, recogniser = scripted()
+    recogniser.results = [answer]
+    decoder.accept(SECOND)
+    transcript = decoder.finish()
+    assert (transcript.text, transcript.words, transcript.confidence) == ("", (), None)
+
+
+def test_what_vosk_ends_by_itself_within_the_utterance_is_kept(scripted):
+    decoder, recogniser = scripted()
+    recogniser.accepts = [(False, "가"), (True, ""), (False, "다"), (False, "")]
+    recogniser.results = [plain("가 나", ("가", 0.5, 1.0, 1.0)), plain("다", ("다", 2.0, 2.5, 1.0))]
+    assert decoder.accept(SECOND) == "가"
+    assert decoder.accept(SECOND) == "가 나"
+    assert decoder.accept(SECOND) == "가 나 다"
+    transcript = decoder.finish()
+    assert transcript.text == "가 나 다"
+    assert [word.start_samples for word in transcript.words] == [4000, 16_000]
+
+
+def test_the_next_utterance_starts_empty_and_on_its_own_clock(scripted):
+    decoder, recogniser = scripted()
+    decoder.accept(SECOND)
+    recogniser.results = [plain("가", ("가", 0.1, 0.4, 1.0))]
+    decoder.finish()
+    started_s = recogniser.fed_bytes / 2 / 8000
+    decoder.accept(SECOND)
+    recogniser.results = [plain("나", ("나", started_s + 0.25, started_s + 0.5, 1.0))]
+    transcript = decoder.finish()
+    assert transcript.text == "나"
+    assert [(w.start_samples, w.end_samples) for w in transcript.words] == [(2000, 4000)]
+
+
+def test_word_times_stay_within_the_utterance_and_confidence_within_one(scripted):
+    decoder, recogniser = scripted()
+    decoder.accept(SECOND)
+    recogniser.results = [plain("가 나", ("가", -0.1, 0.4, 1.002), ("나", 0.9, 1.3, -0.1))]
+    words = decoder.finish().words
+    assert [(w.start_samples, w.end_samples) for w in words] == [(0, 3200), (7200, 8000)]
+    assert [w.confidence for w in words] == [1.0, 0.0]
+
+
+def test_the_end_is_padded_so_that_the_last_word_is_not_lost(scripted):
+    decoder, recogniser = scripted()
+    decoder.accept(SECOND)
+    recogniser.results = [plain("")]
+    decoder.finish()
+    assert recogniser.fed_bytes == 2 * (8000 + 3200)
+
+
+def test_what_vosk_ends_by_itself_in_the_padding_is_kept(scripted):
+    decoder, recogniser = scripted()
+    recogniser.accepts = [(False, "가"), (True, "")]
+    recogniser.results = [plain("가"), plain("")]
+    decoder.accept(SECOND)
+    assert decoder.finish().text == "가"
+
+
+@pytest.mark.parametrize("language", ["ja", "zh"])
+def test_languages_without_spaces_are_written_without_spaces(scripted, language):
+    decoder, recogniser = scripted(language)
+    recogniser.accepts = [(False, "お 名前"), (False, "")]
+    recogniser.results = [plain("お 名前 を")]
+    assert decoder.accept(SECOND) == "お名前"
+    assert decoder.finish().text == "お名前を"
+
+
+def test_sounds_that_are_no_words_are_left_out(scripted):
+    decoder, recogniser = scripted()
+    recogniser.accepts = [(False, "<UNK> 가"), (False, "")]
+    recogniser.results = [plain("<UNK> 가", ("<UNK>", 0.0, 0.1, 1.0), ("가", 0.1, 0.4, 1.0))]
+    assert decoder.accept(SECOND) == "가"
+    transcript = decoder.finish()
+    assert transcript.text == "가"
+    assert [word.text for word in transcript.words] == ["가"]
+
+
+def test_audio_that_vosk_refuses_is_a_recoverable_error(scripted):
+    decoder, recogniser = scripted()
+    recogniser.accepts = [(Exception("Failed to process waveform"), "")]
+    with pytest.raises(RecognitionError) as caught:
+        decoder.accept(SECOND)
+    assert (caught.value.code, caught.value.recoverable) == ("decode_failed", True)
+
+
+class TestModels:
+    def test_it_is_a_stream_engine_for_the_languages_of_its_models(self, vosk_ko):
+        assert vosk_ko.capabilities.kind is EngineKind.STREAM
+        assert vosk_ko.capabilities.languages == {"ko"}
+        assert vosk_ko.capabilities.word_times
+
+    def test_a_folder_that_is_not_there_is_refused(self, tmp_path):
+        with pytest.raises(RecognitionError) as caught:
+            VoskEngine({"ko": tmp_path / "missing"})
+        assert caught.value.code == "model_missing"
+
+    def test_a_folder_that_is_no_model_is_refused_when_it_is_loaded(self, tmp_path):
+        engine = VoskEngine({"ko": tmp_path})
+        with pytest.raises(RecognitionError) as caught:
+            engine.preload("ko")
+        assert caught.value.code == "model_unusable"
+
+    def test_a_language_without_a_model_is_refused_and_the_offer_is_named(self, vosk_ko):
+        with pytest.raises(RecognitionError, match="models for ko, not for ja") as caught:
+            vosk_ko.open_decoder(language="ja", sample_rate_hz=8000)
+        assert caught.value.code == "language_unavailable"
+
+    def test_a_closed_engine_opens_nothing(self, vosk_ko_dir):
+        engine = VoskEngine({"ko": vosk_ko_dir})
+        engine.close()
+        with pytest.raises(RecognitionError) as caught:
+            engine.open_decoder(language="ko", sample_rate_hz=8000)
+        assert caught.value.code == "engine_closed"
+
+    def test_silence_has_no_words(self, vosk_ko):
+        decoder = vosk_ko.open_decoder(language="ko", sample_rate_hz=8000)
+        assert decoder.accept(np.zeros(16_000, np.int16)) == ""
+        assert decoder.finish().text == ""
+        decoder.close()
