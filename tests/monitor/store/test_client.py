@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis, RedisCluster
-from redis.exceptions import AuthenticationError, ConnectionError  # noqa: A004
+from redis.exceptions import ConnectionError  # noqa: A004
 
 from mamori.monitor.store.client import ClientConfig, StoreUrlError, check, connect, redacted
+from mamori.monitor.store.faults import fault_code
 from mamori.monitor.store.scripts import StoreClient
 
 OpenClient = Callable[[str], StoreClient]
@@ -129,8 +130,9 @@ async def test_a_wrong_password_and_an_absent_server_are_errors_of_the_check(
     new_server: NewServer, open_client: OpenClient
 ) -> None:
     server = new_server("requirepass right")
-    with pytest.raises(AuthenticationError):
+    with pytest.raises(ConnectionError) as caught:
         await check(open_client(f"{server.url}?password=wrong"))
+    assert fault_code(caught.value) == "forbidden"
     server.kill()
     with pytest.raises(ConnectionError):
         await check(open_client(server.url))

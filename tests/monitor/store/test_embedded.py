@@ -303,6 +303,15 @@ async def test_a_frozen_server_is_killed_when_it_does_not_end_in_time(tmp_path: 
     assert not alive(pid)
 
 
+def test_a_server_whose_parent_died_before_it_was_tied_does_not_start(tmp_path: Path) -> None:
+    launcher = Path(sys.modules[EmbeddedValkey.__module__].__file__ or "").with_name("launcher.py")
+    command = [sys.executable, "-I", "-S", launcher, "1", "/bin/touch", tmp_path / "started"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "parent died" in ended.stderr
+    assert not (tmp_path / "started").exists()
+
+
 def test_there_is_no_address_of_a_server_that_does_not_run(tmp_path: Path) -> None:
     assert embedded_url(tmp_path / "none") is None
     with pytest.raises(EmbeddedStoreError, match="not been started"):

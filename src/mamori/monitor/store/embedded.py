@@ -90,7 +90,7 @@ class EmbeddedValkey:
         EmbeddedStoreError with the last lines of the server's log when it does not.
         """
         binary = server_binary()
-        self._folder.lock()
+        await asyncio.to_thread(self._folder.lock)
         try:
             orphans = await asyncio.to_thread(self._folder.end_orphans, binary)
             if orphans:

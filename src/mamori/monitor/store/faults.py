@@ -58,6 +58,11 @@ def fault_code(error: BaseException) -> str:
     ``unreachable timeout loading read_only out_of_memory disk_refused no_replicas no_primary
     try_again forbidden wrong_type busy too_large refused``; the last for what has no other name.
     """
+    # redis-py hides what the server says to a new connection behind a ConnectionError.
+    if type(error) is client_errors.ConnectionError and isinstance(
+        error.__cause__, client_errors.RedisError
+    ):
+        return fault_code(error.__cause__)
     text = str(error)
     if _TOO_LARGE.search(text):
         return "too_large"

@@ -19,6 +19,8 @@ _SOCKET_PATH_MAX_BYTES: Final = 107
 _LOG_MAX_BYTES: Final = 5 * 1024 * 1024
 # A process that got SIGKILL leaves within milliseconds, unless the disk is stuck.
 _ORPHAN_GONE_S: Final = 5.0
+# A killed owner holds its lock until the kernel has taken it apart, some tens of milliseconds.
+_LOCK_WAIT_S: Final = 1.0
 _LOG_TAIL_BYTES: Final = 2_000
 
 
@@ -67,7 +69,10 @@ class DataFolder:
         return self.path / "valkey.url"
 
     def lock(self) -> None:
-        """Make the folder (mode 0700) and take it; EmbeddedStoreError if another process has it."""
+        """Make the folder (mode 0700) and take it; EmbeddedStoreError if another process has it.
+
+        Waits up to a second for an owner that is just dying.
+        """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.chmod(0o700)
@@ -76,16 +81,17 @@ class DataFolder:
             raise EmbeddedStoreError(
                 "folder_unusable", f"the data folder {self.path} cannot be used: {error.strerror}"
             ) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(lock)
-            raise EmbeddedStoreError(
-                "folder_in_use",
-                f"the data folder {self.path} is in use by process {owner}: stop it, "
-                "or give this one a folder of its own",
-            ) from error
+        give_up_at = time.monotonic() + _LOCK_WAIT_S
+        while not _take(lock):
+            if time.monotonic() > give_up_at:
+                owner = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
+                os.close(lock)
+                raise EmbeddedStoreError(
+                    "folder_in_use",
+                    f"the data folder {self.path} is in use by process {owner}: stop it, "
+                    "or give this one a folder of its own",
+                )
+            time.sleep(0.01)
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
@@ -185,6 +191,14 @@ class DataFolder:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
             file.write(text)
         draft.replace(path)
+
+
+def _take(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _processes() -> list[int]:
