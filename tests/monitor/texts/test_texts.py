@@ -12,6 +12,7 @@ from mamori.monitor.events import (
     ClockEvidence,
     Detection,
     EndReason,
+    Evidence,
     LoudnessEvidence,
     PhraseEvidence,
     RepeatEvidence,
@@ -54,7 +55,7 @@ def test_a_firms_own_category_keeps_its_name():
     assert Texts("ja").category("custom:parking") == "parking"
 
 
-EVIDENCE = {
+EVIDENCE: dict[str, Evidence] = {
     "phrase": PhraseEvidence(
         quote="殺すぞ",
         utterance_id="u",

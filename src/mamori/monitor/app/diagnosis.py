@@ -135,7 +135,6 @@ def excerpt() -> tuple[DemoCall, Recording]:
         channels=channels,
         sample_rate_hz=rate_hz,
         source_encoding=whole.source_encoding,
-        duration_ms=len(channels[0]) * 1000 // rate_hz,
     )
 
 

@@ -57,7 +57,7 @@ class Pipeline:
                 )
             ),
             raised_voice=RaisedVoiceConfig(
-                level_rise_db=policy.raised_voice.rise_db,
+                rise_db=policy.raised_voice.rise_db,
                 attention_ms=round(policy.raised_voice.attention_seconds * 1000),
                 warning_ms=round(policy.raised_voice.warning_seconds * 1000),
             ),

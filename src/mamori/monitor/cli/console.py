@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from mamori.errors import ConfigError, MamoriError
+from mamori.telephony.recording import RecordingError
 
 
 class ExitCode(IntEnum):
@@ -25,7 +26,7 @@ class ExitCode(IntEnum):
 
 
 _NOT_REACHABLE_CODES: Final = frozenset({"not_reachable", "store_not_reachable"})
-_USAGE_CODES: Final = frozenset({"bad_recording", "bad_language", "model_unknown"})
+_USAGE_CODES: Final = frozenset({"model_unknown"})
 
 stdout = Console(soft_wrap=True, highlight=False)
 stderr = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -48,7 +49,7 @@ def print_problem(line: str) -> None:
 
 def exit_code_of(error: MamoriError) -> ExitCode:
     """The exit code that an error ends a command with."""
-    if isinstance(error, ConfigError) or error.code in _USAGE_CODES:
+    if isinstance(error, ConfigError | RecordingError) or error.code in _USAGE_CODES:
         return ExitCode.USAGE
     if error.code in _NOT_REACHABLE_CODES:
         return ExitCode.NOT_REACHABLE
