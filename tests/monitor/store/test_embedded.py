@@ -305,7 +305,8 @@ async def test_a_frozen_server_is_killed_when_it_does_not_end_in_time(tmp_path: 
 
 def test_a_server_whose_parent_died_before_it_was_tied_does_not_start(tmp_path: Path) -> None:
     launcher = Path(sys.modules[EmbeddedValkey.__module__].__file__ or "").with_name("launcher.py")
-    command = [sys.executable, "-I", "-S", launcher, "1", "/bin/touch", tmp_path / "started"]
+    command = [sys.executable, "-I", "-S", str(launcher), "1", "/bin/touch"]
+    command.append(str(tmp_path / "started"))
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "parent died" in ended.stderr

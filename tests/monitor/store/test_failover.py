@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mamori.monitor.store.client import check
 from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.live import LivePublisher
@@ -166,6 +167,7 @@ async def test_a_cluster_takes_the_entries_the_live_feed_and_the_calls_of_every_
     assert await live.flush()
 
     assert {name: await stream_ids(client, name) for name in tenants} == expected
+    assert (await check(client)).warnings == ()
     # Both servers hold some of it.
     assert all([await one.dbsize() for one in plain])
     for name in tenants:

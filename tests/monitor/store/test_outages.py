@@ -97,7 +97,18 @@ async def test_an_idle_publisher_shows_that_the_server_is_away_and_that_it_is_ba
     assert publisher.state.since >= degraded_since
 
 
-async def test_a_server_that_is_out_of_memory_takes_all_once_it_has_room(
+@pytest.mark.parametrize(
+    ("setting", "refusing", "willing", "code"),
+    [
+        ("maxmemory", "1", "100mb", "out_of_memory"),
+        ("min-replicas-to-write", "1", "0", "no_replicas"),
+    ],
+)
+async def test_a_server_that_refuses_to_write_takes_all_once_it_is_willing_again(
+    setting: str,
+    refusing: str,
+    willing: str,
+    code: str,
     new_server: NewServer,
     open_client: OpenClient,
     outbox: Any,
@@ -105,16 +116,16 @@ async def test_a_server_that_is_out_of_memory_takes_all_once_it_has_room(
     eventually: Eventually,
     stream_ids: StreamIds,
 ) -> None:
-    server = new_server("maxmemory 1", "maxmemory-policy noeviction")
+    server = new_server(f"{setting} {refusing}", "maxmemory-policy noeviction")
     client = open_client(server.url)
     publisher = StreamPublisher(client, outbox, config=CONFIG)
     ids = outbox.add("firm", 50)
     running(publisher)
     await eventually(lambda: publisher.state.retries >= CONFIG.poison_tries + 2)
-    assert publisher.state.error_code == "out_of_memory"
+    assert publisher.state.error_code == code
     assert publisher.state.dead_lettered == 0
 
-    await client.config_set("maxmemory", "100mb")
+    await client.config_set(setting, willing)
     await eventually(lambda: not outbox.waiting, within_s=5)
 
     assert await stream_ids(client, "firm") == ids

@@ -189,7 +189,7 @@ class EmbeddedValkey:
             try:
                 await self._spawn(binary)
             except (EmbeddedStoreError, OSError) as error:
-                _log.error("embedded_store_restart_failed", reason=str(error))
+                _log.error("embedded_store_restart_failed", reason=str(error).splitlines()[0])
                 await self._kill()
             else:
                 _log.info("embedded_store_restarted", restarts=self.restarts)
