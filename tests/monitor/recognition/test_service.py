@@ -16,6 +16,9 @@ from mamori.monitor.events import (
 from mamori.monitor.recognition.port import RecognitionError, Transcript
 from mamori.monitor.recognition.service import RecognitionService
 
+# Long enough that no healthy fake decode reaches it on a busy machine.
+HUNG_AFTER_S = 1.0
+
 
 class Gate:
     """Holds an engine's answers back until it is opened."""
@@ -245,7 +248,7 @@ class TestHangingDecodes:
     ):
         gate = Gate()
         service = RecognitionService(
-            None, make_reader(answer=gate), worker_threads=1, hung_after_s=0.05
+            None, make_reader(answer=gate), worker_threads=1, hung_after_s=HUNG_AFTER_S
         )
         delivered: list[JsonEvent] = []
         lane = open_lane(service, delivered)
@@ -270,7 +273,7 @@ class TestHangingDecodes:
             None,
             make_reader(answer=lambda n: gate(n) if n == 0 else Transcript(text="read words")),
             worker_threads=1,
-            hung_after_s=0.05,
+            hung_after_s=HUNG_AFTER_S,
         )
         hung = open_lane(service, [])
         well: list[JsonEvent] = []
@@ -286,7 +289,7 @@ class TestHangingDecodes:
     async def test_stop_does_not_wait_for_ever(self, speech, make_reader):
         gate = Gate()
         reader = make_reader(answer=gate)
-        service = RecognitionService(None, reader, worker_threads=1, hung_after_s=0.05)
+        service = RecognitionService(None, reader, worker_threads=1, hung_after_s=HUNG_AFTER_S)
         delivered: list[JsonEvent] = []
         submit_all(open_lane(service, delivered), speech.utterance("u1", 0, 1000, chunk_ms=1000))
         await gate.entered()
@@ -298,7 +301,7 @@ class TestHangingDecodes:
     async def test_a_late_result_of_a_hung_decode_is_not_delivered(self, speech, make_reader):
         gate = Gate()
         service = RecognitionService(
-            None, make_reader(answer=gate), worker_threads=1, hung_after_s=0.05
+            None, make_reader(answer=gate), worker_threads=1, hung_after_s=HUNG_AFTER_S
         )
         delivered: list[JsonEvent] = []
         lane = open_lane(service, delivered)
