@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from mamori.errors import MamoriError
-from mamori.monitor.demo import DemoCall, demo_calls, threatening_turn
+from mamori.monitor.app.inbound import listening
+from mamori.monitor.app.pipeline import Pipeline
+from mamori.monitor.app.replay import parse_transcript
+from mamori.monitor.demo import DEMO_CHANNELS, DemoCall, demo_calls
 from mamori.monitor.events import (
     AlertRaised,
     CallEnded,
@@ -43,15 +46,20 @@ _CONNECT_S: Final = 3.0
 # The excerpt lasts about five seconds; recognition of it and the commit take two at the most.
 _CALL_S: Final = 20.0
 _SILENCE_MS: Final = 700
+_SERIOUS: Final = frozenset({Category.THREAT, Category.VIOLENCE})
 # The client's error codes, by the step that they show to be broken.
 _BROKEN_STEP: Final[dict[str, Step]] = {
     "not_reachable": "port",
-    "no_websocket": "handshake",
-    "not_found": "handshake",
-    "tls_failed": "handshake",
-    "unauthorized": "key",
-    "bad_media": "codec",
-    "unsupported_encoding": "codec",
+    "bad_url": "handshake",
+    "not_mamori": "handshake",
+    "no_answer": "handshake",
+    "refused_address": "handshake",
+    "refused": "handshake",
+    "bad_key": "key",
+    "refused_key": "key",
+    "unknown_encoding": "codec",
+    "bad_sample_rate": "codec",
+    "bad_channels": "codec",
 }
 
 
@@ -124,10 +132,10 @@ def judge(events: list[JsonEvent], report: SendReport, recording: Recording) -> 
 
 def excerpt() -> tuple[DemoCall, Recording]:
     """The demo call's threat alone, with silence around it."""
-    call = next(c for c in demo_calls() if {Category.THREAT, Category.VIOLENCE} & set(c.expected))
+    call = next(call for call in demo_calls() if any(_SERIOUS & group for group in call.expects))
     whole = read_recording(call.file)
     rate_hz = whole.sample_rate_hz
-    start_ms, end_ms = threatening_turn(call)
+    start_ms, end_ms = _threatening_turn(call)
     silence = np.zeros(_SILENCE_MS * rate_hz // 1000, np.int16)
     cut = slice(start_ms * rate_hz // 1000, end_ms * rate_hz // 1000)
     channels = tuple(np.concatenate([silence, pcm[cut], silence]) for pcm in whole.channels)
@@ -136,6 +144,17 @@ def excerpt() -> tuple[DemoCall, Recording]:
         sample_rate_hz=rate_hz,
         source_encoding=whole.source_encoding,
     )
+
+
+def _threatening_turn(call: DemoCall) -> tuple[int, int]:
+    """Start and end of the first turn in which the rules find a serious category."""
+    matcher = Pipeline.load(languages=[call.language]).matchers[call.language]
+    lines = call.transcript.read_text(encoding="utf-8").splitlines()
+    for turn in parse_transcript(lines, call.transcript.name):
+        categories = {match.category for match in matcher.match(turn.text)}
+        if turn.channel is Channel.CUSTOMER and turn.end_s and categories & _SERIOUS:
+            return round(turn.start_s * 1000), round(turn.end_s * 1000)
+    raise MamoriError("no_rule", f"the rules find nothing serious in {call.transcript.name}")
 
 
 def _found(step: Step, is_there: bool, detail: str) -> Finding:
@@ -173,10 +192,10 @@ async def _play(
         key,
         recording,
         call_id=call_id,
-        channels=(Channel.CUSTOMER, Channel.AGENT),
+        channels=DEMO_CHANNELS,
         encoding="mulaw",
         language=call.language,
         agent_id="doctor",
         want_events=True,
-        on_event=on_event,
+        on_event=listening(on_event),
     )

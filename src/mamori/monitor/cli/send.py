@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from mamori.config.policy_file import load_policy
 from mamori.config.settings import load_settings
+from mamori.monitor.app.inbound import listening
 from mamori.monitor.app.secrets import DEFAULT_TENANT, tenant_keys
 from mamori.monitor.cli.console import print_json, print_text, reported_errors
 from mamori.monitor.cli.options import ConfigOption, JsonOption, LanguageOption
@@ -81,8 +83,8 @@ def send(
                 agent_id=agent_id,
                 customer=Party(number=number) if number else None,
                 direction=direction,
-                speed=parse_speed(speed),
+                speed=parse_speed(speed) or math.inf,
                 want_events=True,
-                on_event=show,
+                on_event=listening(show),
             )
         )
