@@ -67,7 +67,8 @@ class CallClockDetector:
 
     Time advances with the audio of any channel, with gaps, and with final hypotheses (a transcript
     replays without audio). Detections are on the customer's channel, or on ``mixed`` where
-    ``channels``, those of the call, have that; ``offset_ms`` is the stage's threshold, ``end_offset_ms`` the time reached.
+    ``channels``, those of the call, have that; ``offset_ms`` is the stage's threshold,
+    ``end_offset_ms`` the time reached.
     """
 
     name: str = "call_clock"

@@ -23,6 +23,9 @@ _FRAME_MS: Final = (
 _BAND_HZ: Final = (300.0, 3_400.0)  # what G.711 lines carry
 _SPLIT_HZ: Final = 1_000.0  # balance: 1-3.4 kHz over 0.3-1 kHz
 _F0_HZ: Final = (70.0, 600.0)  # from a low male voice to a woman's shout
+# At 8 kHz a lag of 13 or 14 samples is all there is for 600 Hz, and the peak between them is
+# missed; the correlation is read at this rate instead.
+_LAG_RATE_HZ: Final = 16_000
 # A shorter lag wins unless a longer one is clearly better: keeps the period from doubling.
 _SHORT_LAG_RATIO: Final = 0.9
 _CLIP_RATIO: Final = 0.98  # of mu-law's largest value, 32124 of 32768
@@ -57,9 +60,9 @@ class FeatureExtractor:
         self.sample_rate_hz = sample_rate_hz
         self.step_samples = sample_rate_hz * FRAME_STEP_MS // 1000
         self.frame_samples = sample_rate_hz * _FRAME_MS // 1000
-        lags = (int(sample_rate_hz / _F0_HZ[1]), int(np.ceil(sample_rate_hz / _F0_HZ[0])))
+        longest_lag = int(np.ceil(sample_rate_hz / _F0_HZ[0]))
         # Twice the frame would be exact for all lags; frame + longest lag is enough for ours.
-        self._fft_samples = 1 << int(np.ceil(np.log2(self.frame_samples + lags[1])))
+        self._fft_samples = 1 << int(np.ceil(np.log2(self.frame_samples + longest_lag)))
         self._window = np.hanning(self.frame_samples + 2)[1:-1]
         frequencies_hz = np.fft.rfftfreq(self._fft_samples, 1 / sample_rate_hz)
         band = np.flatnonzero((frequencies_hz >= _BAND_HZ[0]) & (frequencies_hz <= _BAND_HZ[1]))
@@ -68,8 +71,11 @@ class FeatureExtractor:
         self._peak_bins = max(1, round(100 / float(frequencies_hz[1])))
         # Parseval: one-sided power of a windowed frame, full scale = 1.
         self._power_scale = 2 / (self._fft_samples * float(np.sum(self._window**2)))
-        own = np.fft.irfft(np.abs(np.fft.rfft(self._window, self._fft_samples)) ** 2)
-        self._lags = slice(lags[0] - 1, lags[1] + 2)
+        self._oversampling = max(1, _LAG_RATE_HZ // sample_rate_hz)
+        self._lag_rate_hz = sample_rate_hz * self._oversampling
+        shortest, longest = (self._lag_rate_hz / f0_hz for f0_hz in reversed(_F0_HZ))
+        self._lags = slice(int(shortest) - 1, int(np.ceil(longest)) + 2)
+        own = self._correlate(np.abs(np.fft.rfft(self._window, self._fft_samples)) ** 2)
         self._window_correlation = (own / own[0])[self._lags]
 
     def extract(self, pcm: Pcm) -> FrameFeatures:
@@ -98,6 +104,11 @@ class FeatureExtractor:
         strongest = (cumulated[:, self._peak_bins :] - cumulated[:, : -self._peak_bins]).max(axis=1)
         return np.asarray(strongest / np.maximum(cumulated[:, -1], _FLOOR))
 
+    def _correlate(self, spectrum: Floats) -> Floats:
+        """Autocorrelation from a spectrum's squares, at the rate of the lags."""
+        samples = self._fft_samples * self._oversampling
+        return np.asarray(np.fft.irfft(spectrum, samples, axis=-1))
+
     def _pitch(self, power: Floats) -> tuple[Floats, Floats]:
         """Period by autocorrelation of the band: the harmonics give it where the line cuts F0.
 
@@ -106,7 +117,7 @@ class FeatureExtractor:
         """
         magnitude = np.zeros((len(power), self._fft_samples // 2 + 1))
         magnitude[:, self._band] = np.sqrt(power)
-        correlation = np.fft.irfft(magnitude, self._fft_samples, axis=1)
+        correlation = self._correlate(magnitude)
         zero = np.maximum(correlation[:, :1], _FLOOR)
         normalised = correlation[:, self._lags] / zero / self._window_correlation
         inner = normalised[:, 1:-1]
@@ -120,4 +131,4 @@ class FeatureExtractor:
         flat = np.abs(curve) < _FLOOR
         shift = np.where(flat, 0.0, 0.5 * (before - after) / np.where(flat, 1.0, curve))
         period = self._lags.start + 1 + lag + np.clip(shift, -0.5, 0.5)
-        return self.sample_rate_hz / period, np.clip(best, 0.0, 1.0)
+        return self._lag_rate_hz / period, np.clip(best, 0.0, 1.0)

@@ -49,7 +49,8 @@ def effort(
     """Compare a window with the reference.
 
     Two branches, the higher one counts. With a steady gain: the level must rise, and balance and
-    pitch together must confirm it, so that a phone moved closer is no raised voice. Whatever the
+    pitch together must confirm it, so that a phone moved closer is no raised voice; a duller sound
+    speaks against it, as effort never makes a voice duller but another talker may. Whatever the
     gain: balance and pitch must both rise, which an automatic gain control cannot hide; not on a
     mixed channel, where the other talker's turn can do the same.
     """
@@ -60,7 +61,7 @@ def effort(
     pitch = f0_rise / max(config.f0_rise_semitones, reference.f0_spread_semitones)
     ratio = 0.0 if is_mixed else min(balance, pitch)
     if reference.source == "caller":
-        confirmed = math.hypot(max(balance, 0.0), max(pitch, 0.0))
+        confirmed = math.hypot(max(balance, 0.0), max(pitch, 0.0)) + min(balance, 0.0)
         ratio = max(ratio, min(level_rise_db / config.rise_db, confirmed))
     low, high = _RATIO_LIMITS
     exponent = _STEEPNESS * (min(max(ratio, low), high) - 1) + _AT_THRESHOLD

@@ -21,13 +21,15 @@ _HOP_FRAMES: Final = HOP_MS // FRAME_STEP_MS
 _WINDOW_FRAMES: Final = _WINDOW_MS // FRAME_STEP_MS
 # Frames this far below the talker's peak are pauses, not voice (a plain form of P.56's margin).
 _ACTIVE_MARGIN_DB: Final = 20.0
-_ACTIVE_FLOOR_DBFS: Final = -70.0
+_ACTIVE_FLOOR_DBFS: Final = -80.0  # below what 16-bit audio can tell from nothing
 # The peak is forgotten at this pace of speech, so that quiet talk after a shout is heard again.
 _PEAK_DECAY_DB_PER_FRAME: Final = 3.0 * FRAME_STEP_MS / 1000
 # Pauses up to 200 ms belong to active speech (hangover of ITU-T P.56).
 _HOLD_FRAMES: Final = 200 // FRAME_STEP_MS
 # Speech from before a longer pause says nothing about the voice now.
 _STALE_MS: Final = 3_000
+# Half seconds of steady speech stay within about 4 dB of their second; a fall by more is an end.
+_FALLEN_DB: Final = 6.0
 _VOICED: Final = 0.5  # autocorrelation of voiced frames at telephone band: mostly 0.6-0.9
 _MIN_LOUD_FRAMES: Final = 12
 _MIN_VOICED_FRAMES: Final = 6  # 120 ms, a short vowel
@@ -37,7 +39,8 @@ _MIN_VOICED_FRAMES: Final = 6  # 120 ms, a short vowel
 class SpeechWindow:
     """Up to 1 s of active speech that ends at ``end_offset_ms``; the last 0.5 s of it are new.
 
-    ``level_dbfs``: active level; ``balance_db``: 1-3.4 kHz over 0.3-1 kHz, median of frames;
+    ``level_dbfs``: active level, of the new half second alone where a shout has just ended;
+    ``balance_db``: 1-3.4 kHz over 0.3-1 kHz, median of frames;
     ``f0_hz``: median of voiced frames, None where there are too few; ``level_sd_db`` and
     ``f0_spread_semitones``: how much level and pitch move (a machine's do not);
     ``peak_ratio``: share of the power in its strongest 100 Hz; ``clipped_ratio``: of samples.
@@ -154,10 +157,16 @@ class SpeechWindows:
         quartiles = np.percentile(voiced_f0, (25, 75)) if is_voiced else (1.0, 1.0)
         balance = 10 * np.log10((high + 1e-12) / (low + 1e-12))
         newest = self._frames[-_HOP_FRAMES:]
+        newest_loud = newest[newest[:, 1] > 0]
+        if len(newest_loud) == 0:
+            return []
+        level_dbfs = _mean_dbfs(low + high)
+        newest_dbfs = _mean_dbfs(newest_loud[:, 3] + newest_loud[:, 4])
+        has_fallen = newest_dbfs < level_dbfs - _FALLEN_DB
         window = SpeechWindow(
             start_offset_ms=int(newest[0, 0]) - FRAME_STEP_MS,
             end_offset_ms=int(self._frames[-1, 0]),
-            level_dbfs=float(10 * np.log10(np.mean(low + high) + 1e-12)),
+            level_dbfs=newest_dbfs if has_fallen else level_dbfs,
             balance_db=float(np.median(balance)),
             f0_hz=float(np.median(voiced_f0)) if is_voiced else None,
             level_sd_db=float(np.std(level)),
@@ -166,3 +175,8 @@ class SpeechWindows:
             clipped_ratio=float(np.mean(clipped)),
         )
         return [window]
+
+
+def _mean_dbfs(power: Floats) -> float:
+    """Level of frames of this power (full scale = 1)."""
+    return float(10 * np.log10(np.mean(power) + 1e-12))
