@@ -177,12 +177,12 @@ def new_server() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-async def open_client() -> AsyncIterator[Callable[[str], StoreClient]]:
-    """Clients with short timeouts, closed at the end."""
+async def open_client() -> AsyncIterator[Callable[..., StoreClient]]:
+    """Clients that are closed at the end."""
     clients: list[StoreClient] = []
 
-    def make(url: str) -> StoreClient:
-        config = ClientConfig(socket_timeout_s=0.3, connect_timeout_s=0.3, block_ms=100)
+    def make(url: str, timeout_s: float = 5.0) -> StoreClient:
+        config = ClientConfig(socket_timeout_s=timeout_s, connect_timeout_s=timeout_s, block_ms=100)
         clients.append(connect(url, config))
         return clients[-1]
 
@@ -192,7 +192,7 @@ async def open_client() -> AsyncIterator[Callable[[str], StoreClient]]:
 
 
 @pytest.fixture
-def client(shared_server: Server, open_client: Callable[[str], StoreClient]) -> StoreClient:
+def client(shared_server: Server, open_client: Callable[..., StoreClient]) -> StoreClient:
     """A client of the shared server."""
     return open_client(shared_server.url)
 

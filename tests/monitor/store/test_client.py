@@ -13,7 +13,7 @@ from mamori.monitor.store.client import ClientConfig, StoreUrlError, check, conn
 from mamori.monitor.store.faults import fault_code
 from mamori.monitor.store.scripts import StoreClient
 
-OpenClient = Callable[[str], StoreClient]
+OpenClient = Callable[..., StoreClient]
 NewServer = Callable[..., Any]
 SECRET = "geheim"
 

@@ -28,7 +28,7 @@ from mamori.monitor.store.embedded_config import EmbeddedConfig
 from mamori.monitor.store.folder import DataFolder, EmbeddedStoreError
 from mamori.monitor.store.scripts import StoreClient
 
-OpenClient = Callable[[str], StoreClient]
+OpenClient = Callable[..., StoreClient]
 
 _NODE = """
 import asyncio, sys

@@ -18,7 +18,7 @@ from mamori.monitor.store.publisher import StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
 
 StreamIds = Callable[[StoreClient, str], Awaitable[list[str]]]
-OpenClient = Callable[[str], StoreClient]
+OpenClient = Callable[..., StoreClient]
 Running = Callable[[StreamPublisher], None]
 Eventually = Callable[..., Awaitable[None]]
 NewServer = Callable[..., Any]
