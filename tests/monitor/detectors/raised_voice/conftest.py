@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ _UTTERANCE_S = 4.0
 _PAUSE_S = 0.8
 
 
+@cache
 def make_voice(
     duration_s: float,
     *,

@@ -138,7 +138,7 @@ def test_who_shouts_from_the_first_second_is_measured_against_the_population(
 def test_calm_men_and_women_are_not_raised_from_the_start(
     voice: MakeVoice, detect: Detect, f0_hz: float
 ) -> None:
-    assert detect(voice(40, f0_hz=f0_hz), gain_db=15) == []
+    assert detect(voice(24, f0_hz=f0_hz), gain_db=15) == []
 
 
 def test_the_agent_is_never_measured(voice: MakeVoice, detect: Detect) -> None:
