@@ -169,14 +169,26 @@ def test_languages_without_spaces_are_written_without_spaces(scripted, language)
     assert decoder.finish().text == "お名前を"
 
 
-def test_sounds_that_are_no_words_are_left_out(scripted):
+@pytest.mark.parametrize("sound", ["<UNK>", "[unk]", "[5]"])
+def test_sounds_that_are_no_words_are_left_out(scripted, sound):
     decoder, recogniser = scripted()
-    recogniser.accepts = [(False, "<UNK> 가"), (False, "")]
-    recogniser.results = [plain("<UNK> 가", ("<UNK>", 0.0, 0.1, 1.0), ("가", 0.1, 0.4, 1.0))]
+    recogniser.accepts = [(False, f"{sound} 가"), (False, "")]
+    recogniser.results = [plain(f"{sound} 가", (sound, 0.0, 0.1, 1.0), ("가", 0.1, 0.4, 1.0))]
     assert decoder.accept(SECOND) == "가"
     transcript = decoder.finish()
     assert transcript.text == "가"
     assert [word.text for word in transcript.words] == ["가"]
+
+
+@pytest.mark.parametrize(
+    ("confidence", "marks"),
+    [(0.69, ("low_confidence",)), (0.7, ()), (0.71, ())],
+)
+def test_words_below_the_confidence_bound_are_marked(scripted, confidence, marks):
+    decoder, recogniser = scripted()
+    recogniser.results = [plain("가", ("가", 0.1, 0.4, confidence))]
+    decoder.accept(SECOND)
+    assert decoder.finish().marks == marks
 
 
 def test_audio_that_vosk_refuses_is_a_recoverable_error(scripted):
