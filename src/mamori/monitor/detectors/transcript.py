@@ -1,0 +1,51 @@
+"""Where in a call a stretch of a final's text was said, and how sure the recogniser is of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mamori.monitor.events import FinalHypothesis, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Media time of a quote, and the confidence in [0, 1] of its words (None: not given)."""
+
+    offset_ms: int
+    end_offset_ms: int
+    confidence: float | None
+
+
+def place(final: FinalHypothesis, start: int, end: int) -> Placed:
+    """Place ``final.text[start:end]`` by word times, else in proportion within the utterance."""
+    words = _covered(final, start, end)
+    if not words:
+        return Placed(_proportional(final, start), _proportional(final, end), final.confidence)
+    known = [word.confidence for word in words if word.confidence is not None]
+    confidence = sum(known) / len(known) if known else final.confidence
+    return Placed(words[0].start_ms, words[-1].end_ms, confidence)
+
+
+def _covered(final: FinalHypothesis, start: int, end: int) -> list[Word]:
+    """The words that overlap the span; empty where words and text do not fit each other."""
+    covered = []
+    position = 0
+    for word in final.words:
+        found = final.text.find(word.text, position)
+        if found < 0:
+            return []
+        position = found + len(word.text)
+        if found < end and position > start:
+            covered.append(word)
+    return covered
+
+
+def _proportional(final: FinalHypothesis, index: int) -> int:
+    length = max(1, len(final.text))
+    duration_ms = final.end_offset_ms - final.offset_ms
+    return final.offset_ms + duration_ms * min(index, length) // length
+
+
+def primary_language(tag: str) -> str:
+    """``ja`` of ``ja-JP``."""
+    return tag.replace("_", "-").split("-", 1)[0].lower()
