@@ -1,0 +1,67 @@
+"""The options of the bench, and the node that it sets up."""
+
+from pathlib import Path
+
+import pytest
+from bench.node import settings_toml
+from bench.run import parse
+
+from mamori.config.settings import load_settings
+
+
+def test_the_defaults_are_the_published_sizes():
+    options = parse([])
+    assert (options.calls, options.none_calls) == ([1, 2, 4, 8], [50, 100])
+    assert (options.seconds, options.engines) == (60.0, ["auto", "none"])
+
+
+def test_quick_is_a_trial():
+    options = parse(["--quick", "--calls", "64"])
+    assert (options.calls, options.none_calls, options.seconds) == ([1, 2], [20], 15.0)
+
+
+def test_lists_and_places_are_taken_as_given():
+    options = parse(["--calls", "3,6", "--engines", "vosk,none", "--json", "out.json"])
+    assert (options.calls, options.engines) == ([3, 6], ["vosk", "none"])
+    assert options.json == Path("out.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--calls", "0"], "at least 1"),
+        (["--calls", "two"], "invalid"),
+        (["--engines", "auto,best"], "best: not known"),
+        (["--seconds", "9.9"], "[10, 3600]"),
+        (["--customer-speech", "0.91"], "[0, 0.9]"),
+    ],
+)
+def test_an_option_out_of_range_is_refused_with_what_is_allowed(capsys, arguments, complaint):
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_the_node_gets_settings_that_it_accepts(tmp_path):
+    file = tmp_path / "mamori.toml"
+    file.write_text(
+        settings_toml(
+            data_dir=tmp_path / "data",
+            port=1234,
+            health_port=1235,
+            keys={"bench": "k" * 16, "probe": "p" * 16},
+            engine="none",
+            models_dir=tmp_path / "models",
+            phrase_file=tmp_path / 'with "quotes".toml',
+            worker_threads=3,
+        ),
+        encoding="utf-8",
+    )
+    settings = load_settings(file, environ={})
+    assert settings.telephony.listen_port == 1234
+    assert settings.health.listen_port == 1235
+    assert settings.recognition.engine == "none"
+    assert settings.recognition.worker_threads == 3
+    assert settings.policy.phrase_files == (tmp_path / 'with "quotes".toml',)
+    assert set(settings.tenants) == {"bench", "probe"}
