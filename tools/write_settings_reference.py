@@ -69,6 +69,8 @@ SECTIONS: Final[Mapping[str, str]] = {
 MEANINGS: Final[Mapping[str, str]] = {
     "node.data_dir": "The folder for what must last: the journal, the embedded store and the key "
     "made at the first start. One node has it at a time.",
+    "node.runtime_dir": "Where the embedded store's socket goes if the path of the data folder is "
+    "too long for one.",
     "node.log_level": "The least important lines that are still logged.",
     "node.log_format": "`text` for a terminal, `json` for one JSON object a line.",
     "node.language": "The language of messages, and of calls for which neither the telephone "
@@ -110,11 +112,13 @@ MEANINGS: Final[Mapping[str, str]] = {
     "store.retention_days": "How long alerts stay in the stream; what a consumer group has not "
     "read yet stays longer.",
     "health.listen_host": "The address of the health page.",
+    "health.enabled": "Whether there is such an address at all.",
     "health.listen_port": "Its port; 0 takes any free one.",
 }
 
 # Defaults that are worked out at run time, in words.
 WORKED_OUT: Final[Mapping[str, str]] = {
+    "node.runtime_dir": "`$XDG_RUNTIME_DIR`, else the temporary folder",
     "node.data_dir": "`$XDG_DATA_HOME/mamori`, else `~/.local/share/mamori`",
     "recognition.models_dir": "`$XDG_DATA_HOME/mamori/models`, else `~/.local/share/mamori/models`",
 }

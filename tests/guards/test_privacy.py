@@ -9,7 +9,9 @@ from mamori.monitor.events import CallStarted, Channel, Party
 # Every key that a log line may carry, by what it is. A new one is looked at by a person first:
 # none of them may hold a caller's words, name or number, or a secret.
 HARMLESS_KEYS = {
+    "after_s": "a time",
     "address": "where we listen or connect, without user and password",
+    "at": "file and line of our own code",
     "attempt": "a count",
     "attempts": "a count",
     "alert_events_not_committed": "a count",
@@ -21,18 +23,23 @@ HARMLESS_KEYS = {
     "count": "a count",
     "delay_s": "a time",
     "dialect": "a protocol's name",
+    "duration_ms": "a time",
     "engine": "an engine's name",
     "entries": "a count",
-    "error_class": "a class name",
+    "error_type": "a class name",
     "event_id": "an alert's id and revision",
     "exit_code": "a number",
     "file": "a path of this machine",
+    "group": "a reader's name in the store",
+    "host": "where we listen",
     "language": "a language code",
+    "log": "a path of this machine",
     "lost": "a count",
     "model": "a model's name",
     "pid": "a process number",
     "port": "a port",
     "processes": "a count",
+    "ran_s": "a time",
     "reason": "a stable machine word",
     "records": "a count",
     "restarts": "a count",
@@ -43,6 +50,7 @@ HARMLESS_KEYS = {
     "stage": "a stage's name",
     "status": "a state",
     "tenant": "a tenant's id",
+    "tls": "whether the line is encrypted",
     "version": "a version",
 }
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "bind"}

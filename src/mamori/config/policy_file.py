@@ -43,8 +43,8 @@ class ClockStage(_Section):
 class RepeatedDemand(_Section):
     """When the same demand has been told too often."""
 
-    attention_count: int = Field(ge=2, le=100)
-    warning_count: int = Field(ge=2, le=100)
+    attention_count: int = Field(ge=2, le=20)
+    warning_count: int = Field(ge=2, le=20)
     window_minutes: float = Field(gt=0, le=180)
 
 
@@ -59,14 +59,14 @@ class RaisedVoice(_Section):
 class Alerts(_Section):
     """How alerts are shown."""
 
-    update_cooldown_seconds: float = Field(ge=0, le=3600)
+    update_cooldown_seconds: float = Field(ge=0, le=600)
 
 
 class Escalation(_Section):
     """Several detections of one category within a time raise the alert's severity."""
 
     category: str
-    count: int = Field(ge=2, le=1000)
+    count: int = Field(ge=2, le=100)
     within_seconds: float = Field(gt=0, le=24 * 3600)
     severity: Severity
 

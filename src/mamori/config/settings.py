@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ ENV_PREFIX: Final = "MAMORI_"
 ENV_CONFIG_FILE: Final = "MAMORI_CONFIG"
 DEFAULT_CONFIG_FILE: Final = Path("mamori.toml")
 _TENANT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-Language = Literal["ja", "en", "ko", "zh"]
+Language = Literal["ja", "en", "ko"]
 
 
 def _default_data_dir() -> Path:
@@ -60,10 +61,17 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _default_runtime_dir() -> Path:
+    """The user's folder for sockets, of the same specification, else the temporary one."""
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+
+
 class NodeSettings(_Section):
     """The process itself."""
 
     data_dir: Path = Field(default_factory=_default_data_dir)
+    # Used where the path of the data folder is too long for a socket (107 bytes).
+    runtime_dir: Path = Field(default_factory=_default_runtime_dir)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # JSON for log collectors; text reads better at a terminal.
     log_format: Literal["text", "json"] = "text"
@@ -140,7 +148,7 @@ class PolicySettings(_Section):
     """The firm's policy, and phrases of its own."""
 
     file: Path | None = None
-    phrase_files: tuple[Path, ...] = ()
+    phrase_files: Annotated[tuple[Path, ...], BeforeValidator(_split_list)] = ()
 
 
 class StoreSettings(_Section):
@@ -155,8 +163,9 @@ class StoreSettings(_Section):
 class HealthSettings(_Section):
     """``/livez``, ``/readyz`` and ``/metrics``; no words, no numbers, loopback unless changed."""
 
+    enabled: bool = True
     listen_host: str = "127.0.0.1"
-    listen_port: int | None = Field(default=8766, ge=0, le=65535)
+    listen_port: int = Field(default=8766, ge=0, le=65535)
 
 
 class Settings(BaseSettings):

@@ -120,8 +120,10 @@ def test_evidence_without_words_gives_an_alert_without_a_quote(
         rise_db=10.0,
         threshold_db=6.0,
         balance_rise_db=3.0,
+        balance_threshold_db=3.0,
         f0_hz=220.0,
         baseline_f0_hz=140.0,
+        f0_threshold_semitones=5.0,
         raised_speech_ms=1_600,
         baseline_source="caller",
     )

@@ -132,7 +132,7 @@ def judge(events: list[JsonEvent], report: SendReport, recording: Recording) -> 
 
 def excerpt() -> tuple[DemoCall, Recording]:
     """The demo call's threat alone, with silence around it."""
-    call = next(call for call in demo_calls() if any(_SERIOUS & group for group in call.expects))
+    call = next(call for call in demo_calls() if _SERIOUS & call.expected)
     whole = read_recording(call.file)
     rate_hz = whole.sample_rate_hz
     start_ms, end_ms = _threatening_turn(call)

@@ -102,9 +102,14 @@ class CallHub:
             await asyncio.wait(tuple(self._closing))
 
     async def run(self) -> None:
-        """Keep noting how far each call has come, until cancelled."""
+        """Keep noting how far each call has come and what the feed dropped, until cancelled."""
+        missed = 0
         while True:
             await asyncio.sleep(_PROGRESS_EVERY_S)
+            counts = self._live.counts
+            dropped = counts.dropped_messages + counts.dropped_levels + counts.dropped_calls
+            self._metrics.events_dropped.labels(to="store").inc(dropped - missed)
+            missed = dropped
             offsets_ms = {
                 CallKey(call.started.tenant, call.started.call_id): call.offset_ms
                 for call in self._calls
@@ -121,21 +126,16 @@ class CallHub:
         return count
 
     def _open_lanes(self, call: LiveCall, lanes: dict[Channel, Lane]) -> None:
-        """Recognition of each channel; a call in a language without rules is said to be so."""
+        """Recognition of each channel; what a call's language lacks is said on the call."""
         started = call.started
-        if started.language not in self._pipeline.matchers:
-            failure = StageFailed(
-                call_id=started.call_id,
-                offset_ms=0,
-                stage="words",
-                code="language_not_configured",
-                recoverable=False,
-                detail=started.language,
-            )
-            call.deliver([failure])
-            return
         recognition = self._recognition
-        if recognition is None or not recognition.knows(started.language):
+        if started.language not in self._pipeline.matchers:
+            call.deliver([_no_words(started, "language_not_configured")])
+            return
+        if recognition is None:
+            return
+        if not recognition.knows(started.language):
+            call.deliver([_no_words(started, "language_unavailable")])
             return
         for channel in started.channels:
             lanes[channel] = recognition.open_lane(
@@ -157,6 +157,17 @@ class CallHub:
             await self._journal.call_closed(call.started.tenant, call.started.call_id)
         except JournalError as error:
             log.error("journal_failed", code=error.code, call_id=call.started.call_id)
+
+
+def _no_words(started: CallStarted, code: str) -> StageFailed:
+    return StageFailed(
+        call_id=started.call_id,
+        offset_ms=0,
+        stage="words",
+        code=code,
+        recoverable=False,
+        detail=started.language,
+    )
 
 
 def _deliver_to(call: LiveCall) -> Callable[[Sequence[JsonEvent]], None]:

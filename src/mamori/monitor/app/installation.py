@@ -32,7 +32,7 @@ class Check:
 
 
 async def inspect(settings: Settings) -> list[Check]:
-    """Look at everything; nothing is changed but the folder for data, which is made."""
+    """Look at everything; made are the folder for data and a model whose pieces are installed."""
     checks = [Check("python", "ok", f"{platform.python_version()} {platform.machine()}")]
     checks += _local_checks(settings)
     checks.append(await _store(settings))

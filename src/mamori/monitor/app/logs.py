@@ -39,8 +39,8 @@ def _without_error_text(
 ) -> structlog.typing.EventDict:
     error = fields.pop("exc_info", None)
     if isinstance(error, BaseException):
-        fields["error_class"] = type(error).__name__
+        fields["error_type"] = type(error).__name__
     elif error:
         kind = sys.exc_info()[0]
-        fields["error_class"] = kind.__name__ if kind else "unknown"
+        fields["error_type"] = kind.__name__ if kind else "unknown"
     return fields

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -21,11 +21,12 @@ from mamori.monitor.app.health import HealthServer, PartHealth
 from mamori.monitor.app.hub import CallHub
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
-from mamori.monitor.app.secrets import redis_url, tenant_keys
+from mamori.monitor.app.secrets import node_id, redis_url, tenant_keys
 from mamori.monitor.events import EndReason
 from mamori.monitor.store.client import connect
 from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.embedded import EmbeddedValkey
+from mamori.monitor.store.embedded_config import EmbeddedConfig
 from mamori.monitor.store.live import LivePublisher
 from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
@@ -42,14 +43,21 @@ DRAIN_S = 30.0
 # Recognising and committing what is pending after that: a few seconds of audio at most.
 STOP_S = 15.0
 _PRUNE_EVERY_S = 3600.0
+# A failover takes seconds to half a minute; ten minutes cover one that a person had to end.
+_SEND_AGAIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreInfo:
-    """Where alerts go: the embedded server or a configured one."""
+    """Where alerts go: the embedded server or a configured one.
+
+    Each user of the store has a client of its own: a blocking read must not hold up a publisher.
+    """
 
     embedded: bool
+    url: str = field(repr=False)
     client: StoreClient
+    live_client: StoreClient
 
 
 class _Observer(NullObserver):
@@ -73,6 +81,7 @@ class Node:
         self._listeners = tuple(listeners)
         self._stack = AsyncExitStack()
         self._metrics = NodeMetrics()
+        self._draining = False
 
     async def start(self) -> None:
         """Start everything; MamoriError says what could not be."""
@@ -82,6 +91,7 @@ class Node:
 
     async def stop(self, drain_s: float = DRAIN_S) -> None:
         """Take no new calls, wait for the others up to ``drain_s``, end them, stop everything."""
+        self._draining = True
         self.server.begin_draining()
         await self.server.drain(drain_s)
         try:
@@ -113,16 +123,19 @@ class Node:
         self.journal = AlertJournal(settings.node.data_dir / "journal" / "alerts.sqlite")
         await self.journal.start()
         stack.push_async_callback(self.journal.close)
-        await self._recover()
+        await self._recover(tenants)
         self.store = await self._open_store(stack)
         self.publisher = StreamPublisher(
             self.store.client,
             self.journal,
-            config=PublisherConfig(retention_s=settings.store.retention_days * 86_400),
+            config=PublisherConfig(
+                publisher_id=node_id(settings.node.data_dir),
+                retention_s=settings.store.retention_days * 86_400,
+            ),
             on_store_lost=self._refill,
             tenants=tenants,
         )
-        self.live = LivePublisher(self.store.client)
+        self.live = LivePublisher(self.store.live_client)
         self.hub = CallHub(
             pipeline=self.pipeline,
             recognition=self.recognition.service,
@@ -169,17 +182,21 @@ class Node:
         url = redis_url(self._settings)
         embedded = url is None
         if url is None:
-            server = EmbeddedValkey(self._settings.node.data_dir / "valkey")
+            node = self._settings.node
+            server = EmbeddedValkey(
+                node.data_dir / "valkey", config=EmbeddedConfig(runtime_dir=node.runtime_dir)
+            )
             await server.start()
             stack.push_async_callback(server.stop)
             url = server.url
-        client = connect(url)
-        stack.push_async_callback(client.aclose)
-        return StoreInfo(embedded=embedded, client=client)
+        clients = [connect(url), connect(url)]
+        for client in clients:
+            stack.push_async_callback(client.aclose)
+        return StoreInfo(embedded, url, *clients)
 
     async def _open_health(self, stack: AsyncExitStack) -> HealthServer | None:
         settings = self._settings.health
-        if settings.listen_port is None:
+        if not settings.enabled:
             return None
         health = HealthServer(
             host=settings.listen_host,
@@ -191,12 +208,19 @@ class Node:
         stack.push_async_callback(health.stop)
         return health
 
-    async def _recover(self) -> None:
-        """Close what the last process left open when it died."""
+    async def _recover(self, tenants: Sequence[str]) -> None:
+        """Close what the last process left open, and send its last minutes again.
+
+        The last process may have died while a store failed over, and could not notice that what it
+        had sent was lost; what the stream still holds is not doubled.
+        """
         found = await self.journal.recover()
         if found.records:
             await self.journal.append(found.records)
             log.warning("recovered", calls=len(found.calls), records=len(found.records))
+        since = utc_iso(datetime.now(UTC) - _SEND_AGAIN)
+        for tenant in tenants:
+            await self.journal.mark_all_unpublished(tenant, since)
 
     async def _refill(self, tenant: str) -> None:
         """The store lost the tenant's stream: publish again what it should still hold."""
@@ -235,7 +259,12 @@ class Node:
         journal = self.journal.status()
         publisher = self.publisher.state
         return {
-            "telephony": PartHealth(state="ok", critical=True),
+            # Who asks before sending calls here must hear at once that no more are taken.
+            "telephony": PartHealth(
+                state="down" if self._draining else "ok",
+                critical=True,
+                hint="draining" if self._draining else "",
+            ),
             "journal": PartHealth(
                 state="ok" if journal.last_error_code is None else "degraded",
                 critical=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,14 @@ def tenant_keys(settings: Settings) -> tuple[Mapping[str, tuple[str, ...]], Crea
     return keys, None
 
 
+def node_id(data_dir: Path) -> str:
+    """A name of this node that no other has, made at its first start; no secret."""
+    file = data_dir / "node_id"
+    if not file.exists():
+        _write_once(file, uuid.uuid4().hex)
+    return _read_secret_file(file)
+
+
 def redis_url(settings: Settings) -> str | None:
     """The store's address, None for the embedded one; ConfigError when its file is no good."""
     store = settings.store
@@ -62,14 +71,18 @@ def redis_url(settings: Settings) -> str | None:
 def _default_key_file(data_dir: Path) -> CreatedKey:
     file = data_dir / "keys" / DEFAULT_TENANT
     if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Written whole or not at all: a half-written key would lock the operator out.
-        temporary = file.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_urlsafe(32) + "\n")
-        temporary.replace(file)
+        _write_once(file, secrets.token_urlsafe(32))
     return CreatedKey(DEFAULT_TENANT, file)
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Write whole or not at all: a half-written key would lock the operator out."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = file.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(text + "\n")
+    temporary.replace(file)
 
 
 def _read_secret_file(file: Path) -> str:

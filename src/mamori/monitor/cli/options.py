@@ -14,7 +14,7 @@ ConfigOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 LanguageOption = Annotated[
     str | None,
-    typer.Option("--language", "-l", help="Language of the call: ja, en, ko or zh."),
+    typer.Option("--language", "-l", help="Language of the call: ja, en or ko."),
 ]
 PolicyOption = Annotated[
     Path | None, typer.Option("--policy", help="Policy file instead of the configured one.")

@@ -70,7 +70,9 @@ def send(
             keys, _ = tenant_keys(settings)
             key = next(iter(keys.values()))[0]
         tenant = next(iter(settings.tenants), DEFAULT_TENANT)
-        address = f"ws://{telephony.listen_host}:{telephony.listen_port}/v1/native/{tenant}"
+        scheme = "ws" if telephony.tls_certificate_file is None else "wss"
+        host, port = telephony.listen_host, telephony.listen_port
+        address = f"{scheme}://{host}:{port}/v1/native/{tenant}"
         asyncio.run(
             send_recording(
                 url or address,

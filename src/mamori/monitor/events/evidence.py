@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,7 +50,9 @@ class LoudnessEvidence:
     """A raised voice against the caller's own baseline.
 
     Levels in dBFS of active speech, ``balance`` = energy of 1-3.4 kHz over 0.3-1 kHz in dB,
-    fundamental frequency in Hz (None where no voiced frame was found).
+    fundamental frequency in Hz (None where no voiced frame was found). A voice is raised when its
+    level rises over the threshold, or when balance and pitch both do, whatever the line's gain;
+    against the population (``prior``) only balance and pitch count.
     """
 
     kind: Literal["loudness"] = "loudness"
@@ -58,8 +61,10 @@ class LoudnessEvidence:
     rise_db: float
     threshold_db: float
     balance_rise_db: float
+    balance_threshold_db: float
     f0_hz: float | None
     baseline_f0_hz: float | None
+    f0_threshold_semitones: float
     raised_speech_ms: int
     baseline_source: Literal["caller", "prior"]
 
@@ -68,10 +73,29 @@ class LoudnessEvidence:
         """A raised voice has no words."""
         return None
 
+    @property
+    def by_level(self) -> bool:
+        """Whether the level decided; otherwise balance and pitch did, whatever the gain."""
+        return self.baseline_source == "caller" and self.rise_db >= self.threshold_db
+
+    @property
+    def f0_rise_semitones(self) -> float | None:
+        """How much higher the voice is than its baseline, None without a pitch to compare."""
+        if not self.f0_hz or not self.baseline_f0_hz:
+            return None
+        return 12 * math.log2(self.f0_hz / self.baseline_f0_hz)
+
     def measurement(self) -> Measurement:
-        """The rise over the baseline against the rise that counts as raised."""
+        """The rise that decided against its threshold: of the level, else of the balance."""
+        if self.by_level:
+            return Measurement(
+                name="level_rise", value=self.rise_db, threshold=self.threshold_db, unit="dB"
+            )
         return Measurement(
-            name="level_rise", value=self.rise_db, threshold=self.threshold_db, unit="dB"
+            name="balance_rise",
+            value=self.balance_rise_db,
+            threshold=self.balance_threshold_db,
+            unit="dB",
         )
 
 

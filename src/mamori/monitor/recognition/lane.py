@@ -181,7 +181,7 @@ class Lane:
                 "recognition_worker_failed",
                 call_id=self._call_id,
                 channel=self._channel,
-                error=type(error).__name__,
+                error_type=type(error).__name__,
             )
             self.abandon(WORKER_FAILED)
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -259,19 +260,20 @@ def open_engines(choice: EngineChoice) -> OpenedEngines:
 
     ``RecognitionError`` where an engine refuses its model.
     """
-    stream: StreamEngine | None = None
-    utterance: UtteranceEngine | None = None
-    if choice.stream_models:
-        from mamori.monitor.recognition.vosk_engine import VoskEngine
+    with ExitStack() as on_error:
+        stream: StreamEngine | None = None
+        utterance: UtteranceEngine | None = None
+        if choice.stream_models:
+            from mamori.monitor.recognition.vosk_engine import VoskEngine
 
-        stream = VoskEngine(choice.stream_models)
-    if choice.utterance_model is not None:
-        from mamori.monitor.recognition.whisper_engine import WhisperEngine
+            stream = vosk = VoskEngine(choice.stream_models)
+            on_error.callback(vosk.close)
+            for language in choice.stream_models:
+                # Now, not at the first caller's first words, which would wait for seconds.
+                vosk.preload(language)
+        if choice.utterance_model is not None:
+            from mamori.monitor.recognition.whisper_engine import WhisperEngine
 
-        try:
             utterance = WhisperEngine(choice.utterance_model)
-        except BaseException:
-            if stream is not None:
-                stream.close()
-            raise
+        on_error.pop_all()
     return OpenedEngines(stream=stream, utterance=utterance)

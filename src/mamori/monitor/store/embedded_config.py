@@ -30,7 +30,7 @@ class EmbeddedConfig:
     stop_timeout_s: float = 10.0
     restart_first_s: float = 0.1
     restart_longest_s: float = 5.0
-    # Where sockets go when the data folder's path is too long; None: XDG_RUNTIME_DIR, then /tmp.
+    # Where sockets go when the data folder's path is too long; None: the temporary folder.
     runtime_dir: Path | None = None
 
     def __post_init__(self) -> None:

@@ -151,7 +151,7 @@ class DataFolder:
         return outside
 
     def _short_folder(self) -> Path:
-        given = self._runtime_dir or os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        given = self._runtime_dir or tempfile.gettempdir()
         folder = Path(given) / f"mamori-{os.getuid()}"
         try:
             folder.mkdir(mode=0o700, exist_ok=True)

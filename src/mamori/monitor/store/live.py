@@ -39,6 +39,8 @@ class LiveConfig:
     call_ttl_s: int = 60
     # Three chances before a live call would be taken for dead.
     refresh_every_s: float = 15.0
+    # Callers' words and numbers do not stay longer than a working day; alerts have their own stream.
+    retention_s: int = 86_400
     # Who opens the page of a call that has just ended still finds it.
     ended_call_ttl_s: int = 600
     # Calls known at once; more are shown by their messages only.
@@ -51,6 +53,7 @@ class LiveConfig:
             ("stream_entries", self.stream_entries, 1, 10_000_000),
             ("call_ttl_s", self.call_ttl_s, 1, 86_400),
             ("refresh_every_s", self.refresh_every_s, 0.01, self.call_ttl_s / 2),
+            ("retention_s", self.retention_s, 60, 30 * 86_400),
             ("ended_call_ttl_s", self.ended_call_ttl_s, 1, 7 * 86_400),
             ("most_calls", self.most_calls, 1, 1_000_000),
         ):
@@ -217,6 +220,11 @@ class LivePublisher:
             pipeline.xadd(
                 keys.live, {"body": body}, maxlen=self._config.stream_entries, approximate=True
             )
+        oldest_ms = int((self._now_s() - self._config.retention_s) * 1000)
+        for stream in {keys.live for keys, _ in batch}:
+            pipeline.xtrim(stream, minid=oldest_ms, approximate=False)
+            # A tenant without calls keeps nothing either.
+            pipeline.expire(stream, self._config.retention_s)
         await pipeline.execute()
         self.counts.published += len(batch)
 

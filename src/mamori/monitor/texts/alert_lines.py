@@ -39,13 +39,7 @@ def evidence_line(evidence: Evidence, rule: str, texts: Texts) -> str:
                 threshold=measured.threshold,
             )
         case LoudnessEvidence():
-            prior = evidence.baseline_source == "prior"
-            return texts(
-                "evidence.loudness_prior" if prior else "evidence.loudness",
-                value=measured.value,
-                threshold=measured.threshold,
-                seconds=evidence.raised_speech_ms / 1000,
-            )
+            return _loudness_line(evidence, texts)
         case ClockEvidence():
             return texts("evidence.clock", value=measured.value, threshold=measured.threshold)
         case RepeatEvidence():
@@ -55,6 +49,24 @@ def evidence_line(evidence: Evidence, rule: str, texts: Texts) -> str:
                 threshold=evidence.threshold_count,
                 quote=evidence.quote,
             )
+
+
+def _loudness_line(evidence: LoudnessEvidence, texts: Texts) -> str:
+    measured = evidence.measurement()
+    if evidence.by_level:
+        key = "evidence.loudness"
+    elif evidence.baseline_source == "caller":
+        key = "evidence.loudness_brightness"
+    else:
+        key = "evidence.loudness_prior"
+    return texts(
+        key,
+        value=measured.value,
+        threshold=measured.threshold,
+        semitones=evidence.f0_rise_semitones or 0.0,
+        semitones_threshold=evidence.f0_threshold_semitones,
+        seconds=evidence.raised_speech_ms / 1000,
+    )
 
 
 def alert_line(
