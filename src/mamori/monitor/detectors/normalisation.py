@@ -81,6 +81,7 @@ class _Writer:
         self.ends: list[int] = []
         self.breaks: set[int] = set()
         self.folded_at = -1
+        self.lengthened: set[int] = set()
 
     def put(self, character: str, start: int, end: int) -> None:
         self.characters.append(character)
@@ -187,7 +188,10 @@ def japanese_surface(base: View, boundaries: Iterable[int] | None = None) -> Vie
     if boundaries is None:
         return writer.view()
     last = len(writer.characters)
-    return writer.view(min(positions[boundary], last) for boundary in boundaries)
+    edges = {min(positions[boundary], last) for boundary in boundaries}
+    # A word drawn out to its end (ぞー) may also be read without the drawl.
+    edges |= {edge - 1 for edge in edges if edge - 1 in writer.lengthened}
+    return writer.view(edges)
 
 
 def japanese_spelling(text: str) -> str:
@@ -206,6 +210,7 @@ def _put_japanese(writer: _Writer, character: str, start: int, end: int) -> None
         if previous in "あいうえお" or letter is None:
             writer.ends[-1] = end
         else:
+            writer.lengthened.add(len(writer.characters))
             writer.put(letter, start, end)
     elif character == "々" and previous and not _VOWEL_OF.get(previous):
         writer.put(previous, start, end)
@@ -240,7 +245,7 @@ def _words_view(base: View, joiner: str) -> View:
             if pending and writer.characters:
                 boundaries.add(len(writer.characters))
                 if joiner:
-                    writer.put(joiner, start, start)
+                    writer.put(joiner, writer.starts[-1], writer.ends[-1])
                     boundaries.add(len(writer.characters))
             pending = False
             writer.put_run(character, start, end)
