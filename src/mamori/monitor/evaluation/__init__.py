@@ -1,1 +1,0 @@
-"""Measuring recognition and detection on labelled material."""
