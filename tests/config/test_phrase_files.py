@@ -184,11 +184,18 @@ def test_a_taken_id_is_refused(tmp_path: Path) -> None:
     assert any("threat.kill: id: is already taken" in each for each in problems)
 
 
+def test_a_file_of_another_language_is_passed_over(tmp_path: Path, japanese: PhraseMatcher) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text('language = "ko"', encoding="utf-8")
+
+    assert load_phrase_book("ja", [path]) == japanese.book
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("language = ", "is not TOML"),
-        ('language = "ko"', "language: must be 'ja', not 'ko'"),
+        ('language = "xx"', "language: 'xx'"),
         ('language = "ja"\nrule = 3', "rule: must be tables [[rule]]"),
         ('language = "ja"\n[[rule]]\nid = ""', "id: must be a non-empty text"),
         (GOOD.replace('examples = ["毎日', 'examples = [1, "毎日'), "must be a list of texts"),

@@ -52,7 +52,8 @@ def load_phrase_book(language: str, extra_paths: Sequence[Path] = ()) -> PhraseB
     """The rules of ``language`` (``ja``, ``ko``, ``en``) with those of the firm's own files.
 
     A firm's file may use the package's contexts, add its own and add rules of any category, its own
-    ``custom:<name>`` included. ConfigError names every problem: file, rule, key, what is allowed.
+    ``custom:<name>`` included; files of another language are passed over. ConfigError names every
+    problem: file, rule, key, what is allowed.
     """
     return load_phrase_matcher(language, extra_paths).book
 
@@ -114,11 +115,14 @@ class _Reader:
         except tomllib.TOMLDecodeError as error:
             self.problems.append(f"{home}: is not TOML: {error}")
             return
-        self._refuse_unknown(home, document, _FILE_KEYS)
-        if document.get("language") != self.language:
+        if document.get("language") not in LANGUAGES:
             self.problems.append(
-                f"{home}: language: must be {self.language!r}, not {document.get('language')!r}"
+                f"{home}: language: {document.get('language')!r}; {_allowed(LANGUAGES)}"
             )
+        elif document["language"] != self.language:
+            # A node of several languages is given the files of all of them.
+            return
+        self._refuse_unknown(home, document, _FILE_KEYS)
         for kind, make in (("context", self._context), ("rule", self._rule)):
             entries = document.get(kind, [])
             if not isinstance(entries, list):

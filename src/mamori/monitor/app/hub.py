@@ -17,6 +17,7 @@ from mamori.monitor.app.calls import AlertWriter, Lane, Listener, LiveCall
 from mamori.monitor.app.feed import CallFeed
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
+from mamori.monitor.detectors.transcript import primary_language
 from mamori.monitor.events import CallStarted, Channel, EndReason, JsonEvent, StageFailed
 from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.store.live import LivePublisher
@@ -128,20 +129,21 @@ class CallHub:
     def _open_lanes(self, call: LiveCall, lanes: dict[Channel, Lane]) -> None:
         """Recognition of each channel; what a call's language lacks is said on the call."""
         started = call.started
+        language = primary_language(started.language)
         recognition = self._recognition
-        if started.language not in self._pipeline.matchers:
+        if language not in self._pipeline.matchers:
             call.deliver([_no_words(started, "language_not_configured")])
             return
         if recognition is None:
             return
-        if not recognition.knows(started.language):
+        if not recognition.knows(language):
             call.deliver([_no_words(started, "language_unavailable")])
             return
         for channel in started.channels:
             lanes[channel] = recognition.open_lane(
                 call_id=started.call_id,
                 channel=channel,
-                language=started.language,
+                language=language,
                 sample_rate_hz=started.sample_rate_hz,
                 deliver=_deliver_to(call),
             )

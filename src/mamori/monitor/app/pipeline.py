@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mamori.config.phrase_files import load_phrase_book
+from mamori.config.phrase_files import load_phrase_matcher
 from mamori.config.policy_file import OTHER, Policy, load_policy
 from mamori.monitor.alerts.book import AlertBook
 from mamori.monitor.alerts.policy import AlertBookConfig, AlertTerms, EscalationRule
 from mamori.monitor.detectors.call_clock import CallClockConfig, CallClockDetector, ClockStage
-from mamori.monitor.detectors.phrases import PhraseDetector, PhraseMatcher
+from mamori.monitor.detectors.phrases import PhraseDetector, PhraseMatcher, create_language
 from mamori.monitor.detectors.port import Detector
 from mamori.monitor.detectors.raised_voice import RaisedVoiceConfig, RaisedVoiceDetector
+from mamori.monitor.detectors.readings import JapaneseReader, create_reader
 from mamori.monitor.detectors.repeated_demand import RepeatedDemandConfig, RepeatedDemandDetector
+from mamori.monitor.detectors.transcript import primary_language
 from mamori.monitor.events import CallStarted, Category
 from mamori.monitor.session import CallSession
 from mamori.monitor.speech import ChannelSpeech, SpeechConfig
@@ -26,6 +28,7 @@ class Pipeline:
 
     policy: Policy
     matchers: Mapping[str, PhraseMatcher]
+    reader: JapaneseReader | None
     speech: SpeechConfig
     call_clock: CallClockConfig
     raised_voice: RaisedVoiceConfig
@@ -40,15 +43,23 @@ class Pipeline:
         policy_file: Path | None = None,
         phrase_files: Sequence[Path] = (),
     ) -> Pipeline:
-        """Read policy and phrases; ConfigError with every problem at once."""
+        """Read policy and phrases; ConfigError with every problem at once.
+
+        Matchers and reader belong to one thread: the one that runs the sessions.
+        """
         policy = load_policy(policy_file)
+        # The dictionary is loaded once and shared by every matcher and call.
+        reader = create_reader() if "ja" in languages else None
         matchers = {
-            language: PhraseMatcher(load_phrase_book(language, phrase_files))
+            language: load_phrase_matcher(
+                language, phrase_files, eyes=create_language(language, reader)
+            )
             for language in languages
         }
         return cls(
             policy=policy,
             matchers=matchers,
+            reader=reader,
             speech=SpeechConfig(),
             call_clock=CallClockConfig(
                 stages=tuple(
@@ -89,15 +100,16 @@ class Pipeline:
     def _detectors(self, started: CallStarted) -> list[Detector]:
         call_id = started.call_id
         detectors: list[Detector] = [
-            CallClockDetector(self.call_clock, call_id=call_id),
+            CallClockDetector(self.call_clock, call_id=call_id, channels=started.channels),
             RaisedVoiceDetector(self.raised_voice, call_id=call_id),
         ]
-        matcher = self.matchers.get(started.language)
+        language = primary_language(started.language)
+        matcher = self.matchers.get(language)
         if matcher is not None:
             detectors += [
-                PhraseDetector(matcher, call_id=call_id, language=started.language),
+                PhraseDetector(matcher, call_id=call_id, language=language),
                 RepeatedDemandDetector(
-                    self.repeated_demand, call_id=call_id, language=started.language
+                    self.repeated_demand, call_id=call_id, language=language, reader=self.reader
                 ),
             ]
         return detectors
