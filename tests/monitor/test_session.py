@@ -122,7 +122,9 @@ class FakeSpeech:
         if self.open:
             return []
         self.open = True
-        return [SpeechStarted(call_id="c1", channel=Channel.CUSTOMER, utterance_id="u", offset_ms=0)]
+        return [
+            SpeechStarted(call_id="c1", channel=Channel.CUSTOMER, utterance_id="u", offset_ms=0)
+        ]
 
     def gap(self, event):
         return self.flush(SpeechEndCause.GAP)

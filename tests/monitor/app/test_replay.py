@@ -1,6 +1,7 @@
 """Replaying: the same events at every speed, from audio and from transcripts."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,8 @@ async def test_a_paced_replay_takes_its_time_and_gives_the_same_events(pipeline,
     channels = [noise(3, 1), noise(3, 2)]
     clock = VirtualClock()
 
-    fast, paced = [], []
+    fast: list[Any] = []
+    paced: list[Any] = []
     await replay_audio(
         pipeline.session(started(), alert_id_prefix="p"),
         channels,
@@ -97,7 +99,7 @@ async def test_a_paced_replay_takes_its_time_and_gives_the_same_events(pipeline,
 
 async def replayed(pipeline, lines):
     turns = parse_transcript([json.dumps(line) for line in lines], "t.jsonl")
-    events = []
+    events: list[Any] = []
     await replay_transcript(
         pipeline.session(started("transcript"), alert_id_prefix="p"),
         turns,
