@@ -1,6 +1,7 @@
 """A live call: alerts are shown once they are committed, in order; the end comes last."""
 
 import asyncio
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mamori.monitor.events import (
     ClockEvidence,
     Detection,
     EndReason,
+    Event,
     FinalHypothesis,
     Severity,
     SpeechAudio,
@@ -59,7 +61,7 @@ class EveryFrameAlerts:
     """A detector and a book in one: each frame is an alert of its own."""
 
     name = "every_frame"
-    interests = (AudioFrame,)
+    interests: tuple[type[Event], ...] = (AudioFrame,)
 
     def feed(self, event):
         if isinstance(event, AudioFrame):
@@ -156,7 +158,7 @@ class FakeLane:
 
     def __init__(self):
         self.submitted = []
-        self.call = None
+        self.call: Any = None
         self.closed = False
 
     def submit(self, event):
@@ -185,8 +187,8 @@ class FakeLane:
 
 def live_call(journal, *, detectors=None, lanes=None, speech=None, retry_s=0.0):
     alerts = EveryFrameAlerts()
-    seen = []
-    ended = []
+    seen: list[Any] = []
+    ended: list[LiveCall] = []
     call = LiveCall(
         CallSession(
             STARTED,
@@ -313,7 +315,7 @@ async def test_audio_after_the_end_is_passed_over():
 
 async def test_who_unsubscribes_hears_no_more():
     call, _, _ = live_call(FakeJournal())
-    heard = []
+    heard: list[Any] = []
     unsubscribe = call.subscribe(heard.append)
 
     call.feed(frame(0))
