@@ -19,6 +19,7 @@ from mamori.monitor.app.calls import Listener
 from mamori.monitor.app.engines import Recognition, open_recognition
 from mamori.monitor.app.health import HealthServer, PartHealth
 from mamori.monitor.app.hub import CallHub
+from mamori.monitor.app.listening import check_certificate, listening
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.secrets import node_id, redis_url, tenant_keys
@@ -111,6 +112,7 @@ class Node:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
+        check_certificate(settings.telephony)
         keys, self.created_key = tenant_keys(settings)
         tenants = tuple(keys)
         self.pipeline = await asyncio.to_thread(
@@ -160,7 +162,10 @@ class Node:
             self.hub,
             observer=_Observer(self._metrics),
         )
-        await self.server.start()
+        telephony = settings.telephony
+        one_port = telephony.listen_port if telephony.vosk_listen_port is None else None
+        with listening("telephony", telephony.listen_host, one_port):
+            await self.server.start()
         stack.push_async_callback(self.server.stop)
         self._health = await self._open_health(stack)
 
@@ -204,7 +209,8 @@ class Node:
             parts=self._parts,
             exposition=self._metrics.exposition,
         )
-        await health.start()
+        with listening("health", settings.listen_host, settings.listen_port):
+            await health.start()
         stack.push_async_callback(health.stop)
         return health
 

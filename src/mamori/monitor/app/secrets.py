@@ -29,9 +29,12 @@ def tenant_keys(settings: Settings) -> tuple[Mapping[str, tuple[str, ...]], Crea
     ConfigError names every tenant without a key and every file that cannot be read.
     """
     if not settings.tenants:
-        created = _default_key_file(settings.node.data_dir)
-        key = _read_secret_file(created.file)
-        return {DEFAULT_TENANT: (key,)}, created
+        file = settings.node.data_dir / "keys" / DEFAULT_TENANT
+        created = None
+        if not file.exists():
+            _write_once(file, secrets.token_urlsafe(32))
+            created = CreatedKey(DEFAULT_TENANT, file)
+        return {DEFAULT_TENANT: (_read_secret_file(file),)}, created
     problems: list[str] = []
     keys: dict[str, tuple[str, ...]] = {}
     for tenant, section in settings.tenants.items():
@@ -68,21 +71,17 @@ def redis_url(settings: Settings) -> str | None:
     return None
 
 
-def _default_key_file(data_dir: Path) -> CreatedKey:
-    file = data_dir / "keys" / DEFAULT_TENANT
-    if not file.exists():
-        _write_once(file, secrets.token_urlsafe(32))
-    return CreatedKey(DEFAULT_TENANT, file)
-
-
 def _write_once(file: Path, text: str) -> None:
     """Write whole or not at all: a half-written key would lock the operator out."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(text + "\n")
-    temporary.replace(file)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(text + "\n")
+        temporary.replace(file)
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be written: {error.strerror}"]) from error
 
 
 def _read_secret_file(file: Path) -> str:
