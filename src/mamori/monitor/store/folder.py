@@ -1,4 +1,7 @@
-"""The data folder of the embedded server: one owner at a time, and no leftovers of a crash."""
+"""The data folder of the embedded server: one owner at a time, and no leftovers of a crash.
+
+Linux only: leftovers are found by ``/proc``.
+"""
 
 from __future__ import annotations
 
