@@ -39,7 +39,7 @@ class LiveConfig:
     call_ttl_s: int = 60
     # Three chances before a live call would be taken for dead.
     refresh_every_s: float = 15.0
-    # Callers' words and numbers do not stay longer than a working day; alerts have their own stream.
+    # Callers' words and numbers do not stay longer than a day; alerts have their own stream.
     retention_s: int = 86_400
     # Who opens the page of a call that has just ended still finds it.
     ended_call_ttl_s: int = 600
@@ -65,12 +65,14 @@ class LiveConfig:
 class LiveCounts:
     """What became of the live feed's messages; ``error_code`` is the last fault, None while well.
 
+    ``replaced_levels`` counts those whose place a newer one of the same key took: nothing is lost.
     ``refused`` counts messages whose tenant or call id cannot be part of a key.
     """
 
     published: int = 0
     dropped_messages: int = 0
     dropped_levels: int = 0
+    replaced_levels: int = 0
     dropped_calls: int = 0
     refused: int = 0
     failures: int = 0
@@ -132,7 +134,7 @@ class LivePublisher:
             return
         slot = (keys.levels, key)
         if self._levels.pop(slot, None) is not None:
-            self.counts.dropped_levels += 1
+            self.counts.replaced_levels += 1
         elif len(self._levels) >= self._config.queue_levels:
             del self._levels[next(iter(self._levels))]
             self.counts.dropped_levels += 1
