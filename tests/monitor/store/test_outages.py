@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -184,6 +185,7 @@ async def test_an_entry_too_large_for_the_server_is_set_aside_and_blocks_nobody(
     assert [event_id for event_id, _ in reported] == [too_large]
     (letter,) = await client.lrange(TenantKeys("firm").dead, 0, -1)
     assert json.loads(letter)["event_id"] == too_large
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", json.loads(letter)["at"])
     assert publisher.state.dead_lettered == 1
     await eventually(lambda: publisher.state.status == "ok")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -14,9 +15,10 @@ from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.port import OutboxEntry, OutboxItem
 from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
-from mamori.monitor.store.sender import batches
+from mamori.monitor.store.sender import StoreLostError, batches
 
 StreamIds = Callable[[StoreClient, str], Awaitable[list[str]]]
+DAY_S = 86_400
 FAST = PublisherConfig(backoff_first_s=0.01, backoff_longest_s=0.05, verify_every_s=0.05)
 
 
@@ -97,10 +99,51 @@ async def test_the_seen_key_lives_as_long_as_configured(
     client: Any, tenant: str, outbox: Any
 ) -> None:
     (event_id,) = outbox.add(tenant)
-    await drain(StreamPublisher(client, outbox, config=PublisherConfig(seen_ttl_s=3600)))
+    config = PublisherConfig(retention_s=3600, seen_ttl_s=100_000)
+    await drain(StreamPublisher(client, outbox, config=config))
 
     remaining_ms = await client.pttl(TenantKeys(tenant).seen(event_id))
-    assert 3_590_000 < remaining_ms <= 3_600_000
+    assert 99_990_000 < remaining_ms <= 100_000_000
+
+
+async def let_pass(client: Any, tenant: str, seconds: int) -> None:
+    """Bring every key that expires nearer to its end, as time would; those due are gone."""
+    async for key in client.scan_iter(match=f"mamori:{{{tenant}}}:*", count=1_000):
+        remaining_ms = await client.pttl(key)
+        if remaining_ms >= 0:
+            await client.pexpire(key, remaining_ms - seconds * 1_000)
+
+
+@pytest.mark.parametrize("age_days", [6, 8, 30])
+async def test_a_refill_of_all_that_the_retention_covers_doubles_nothing(
+    age_days: int, client: Any, tenant: str, outbox: Any, stream_ids: StreamIds
+) -> None:
+    config = PublisherConfig(retention_s=30 * DAY_S)
+    ids = outbox.add(tenant, 3)
+    await drain(StreamPublisher(client, outbox, config=config))
+    await let_pass(client, tenant, age_days * DAY_S)
+    outbox.refill(tenant)
+
+    await drain(StreamPublisher(client, outbox, config=config))
+
+    assert await stream_ids(client, tenant) == ids
+
+
+@pytest.mark.parametrize("retention_s", [1, 7 * DAY_S, 10 * 366 * DAY_S])
+def test_an_entry_is_known_a_day_longer_than_it_is_kept(retention_s: int) -> None:
+    assert PublisherConfig(retention_s=retention_s).seen_life_s == retention_s + DAY_S
+
+
+@pytest.mark.parametrize(
+    ("seen_ttl_s", "accepted"),
+    [(31 * DAY_S - 1, False), (31 * DAY_S, True), (31 * DAY_S + 1, True)],
+)
+def test_an_entry_must_be_known_at_least_a_day_longer_than_it_is_kept(
+    seen_ttl_s: int, accepted: bool
+) -> None:
+    bounds = contextlib.nullcontext() if accepted else pytest.raises(ValueError, match="seen_ttl_s")
+    with bounds:
+        PublisherConfig(retention_s=30 * DAY_S, seen_ttl_s=seen_ttl_s)
 
 
 async def test_a_new_entry_wakes_an_idle_publisher(
@@ -207,8 +250,10 @@ async def test_entries_of_other_tenants_pass_by_one_whose_stream_is_broken(
     publisher = StreamPublisher(client, outbox)
 
     for _ in range(20):
-        with pytest.raises(PublishError, match="wrong_type"):
+        with pytest.raises(PublishError) as caught:
             await publisher.drain()
+        assert (caught.value.code, caught.value.recoverable) == ("wrong_type", True)
+        assert isinstance(caught.value, MamoriError)
 
     assert await stream_ids(client, f"{tenant}-other") == fine
     # A server that refuses a whole tenant condemns none of its entries.
@@ -314,3 +359,8 @@ def test_an_entry_above_the_limit_travels_alone() -> None:
 def test_a_configuration_outside_its_bounds_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=name):
         PublisherConfig(**{name: value})
+
+
+def test_a_lost_store_has_a_code_and_can_be_recovered_from() -> None:
+    lost: MamoriError = StoreLostError("t", first_contact=False)
+    assert (lost.code, lost.recoverable) == ("entries_missing", True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 from mamori.monitor.store.port import OutboxEntry
-from mamori.monitor.store.quarantine import Quarantine
+from mamori.monitor.store.quarantine import Quarantine, dead_letter
 
 ENTRY = OutboxEntry(sequence=1, event_id="e1", tenant="t", body="")
 
@@ -43,3 +46,12 @@ def test_an_entry_that_passed_after_all_starts_anew() -> None:
     quarantine.refused(ENTRY, "too_large", 0)
     quarantine.forgive(ENTRY)
     assert not quarantine.refused(ENTRY, "too_large", 0)
+
+
+def test_a_dead_letter_says_which_entry_why_and_when_to_the_millisecond() -> None:
+    at = datetime(2026, 4, 1, 9, 0, 0, 123_456, tzinfo=UTC)
+    assert json.loads(dead_letter(ENTRY, "too_large", at)) == {
+        "event_id": "e1",
+        "code": "too_large",
+        "at": "2026-04-01T09:00:00.123Z",
+    }

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
+
+_DAY_S: Final = 86_400
+_LONGEST_RETENTION_S: Final = 10 * 366 * _DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +29,11 @@ class PublisherConfig:
     verify_every_s: float = 2.0
     trim_every_s: float = 60.0
     # A week of alerts for consumers; the journal keeps them longer.
-    retention_s: int = 7 * 86_400
-    # Longer than any retry: an attempt that outlives it needs a server cut off for a week.
-    seen_ttl_s: int = 7 * 86_400
+    retention_s: int = 7 * _DAY_S
+    # How long the store knows an entry by its id; None: a day above the retention, the least there
+    # may be. A refill sends all that the retention covers, and what is forgotten would be doubled;
+    # the day is for clocks that differ and for a refill under way while the retention moves on.
+    seen_ttl_s: int | None = None
     # Refusals of one entry before it is set aside; a single one may be chance.
     poison_tries: int = 5
 
@@ -42,9 +47,15 @@ class PublisherConfig:
         _within("call_deadline_s", self.call_deadline_s, 0.1, 300)
         _within("verify_every_s", self.verify_every_s, 0.01, 3_600)
         _within("trim_every_s", self.trim_every_s, 0.01, 86_400)
-        _within("retention_s", self.retention_s, 1, 10 * 366 * 86_400)
-        _within("seen_ttl_s", self.seen_ttl_s, 3_600, 10 * 366 * 86_400)
+        _within("retention_s", self.retention_s, 1, _LONGEST_RETENTION_S)
+        least_s = self.retention_s + _DAY_S
+        _within("seen_ttl_s", self.seen_life_s, least_s, _LONGEST_RETENTION_S + _DAY_S)
         _within("poison_tries", self.poison_tries, 2, 1_000)
+
+    @property
+    def seen_life_s(self) -> int:
+        """``seen_ttl_s``, or what follows from the retention."""
+        return self.retention_s + _DAY_S if self.seen_ttl_s is None else self.seen_ttl_s
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
@@ -19,7 +18,7 @@ from mamori.monitor.store.delivery import PublisherConfig, PublisherState
 from mamori.monitor.store.faults import UNANSWERED, StoreFault, fault_code
 from mamori.monitor.store.keys import BadKeyError, TenantKeys, check_tenant
 from mamori.monitor.store.port import Outbox, OutboxItem
-from mamori.monitor.store.quarantine import Quarantine
+from mamori.monitor.store.quarantine import Quarantine, dead_letter
 from mamori.monitor.store.scripts import TRIM, StoreClient
 from mamori.monitor.store.sender import StoreLostError, StreamSender, batches
 
@@ -36,12 +35,11 @@ _PERHAPS_THE_ENTRY: Final = frozenset({"too_large", "refused", "unreachable"})
 _ASK_AGAIN: Final = "first_contact"
 
 
-class PublishError(Exception):
-    """A pass over the outbox did not get through; ``code`` says why."""
+class PublishError(MamoriError):
+    """A pass over the outbox did not get through; ``code`` says why. The next pass may."""
 
     def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
+        super().__init__(code, f"delivery did not get through: {code}", recoverable=True)
 
 
 class StreamPublisher:
@@ -71,7 +69,7 @@ class StreamPublisher:
         self._on_dead_letter = on_dead_letter
         self._tenants = dict.fromkeys(check_tenant(tenant) for tenant in tenants)
         self._sender = StreamSender(
-            client, publisher_id=self._config.publisher_id, seen_ttl_s=self._config.seen_ttl_s
+            client, publisher_id=self._config.publisher_id, seen_ttl_s=self._config.seen_life_s
         )
         self._quarantine = Quarantine(tries=self._config.poison_tries)
         self._state = PublisherState(status="ok", since=datetime.now(UTC))
@@ -90,9 +88,7 @@ class StreamPublisher:
             raise_if_cancelled()
             try:
                 drained = await self.drain()
-            except PublishError as error:
-                self._failed(error.code)
-            except MamoriError as error:  # the outbox: its disk is full, its database locked
+            except MamoriError as error:  # the store; or the outbox: its disk full, itself locked
                 self._failed(error.code)
             except Exception:  # boundary of the stage: delivery goes on, whatever its neighbours do
                 _log.exception("delivery_pass_failed")
@@ -206,9 +202,7 @@ class StreamPublisher:
         return True
 
     async def _dead_letter(self, entry: OutboxItem, code: str) -> None:
-        record = json.dumps(
-            {"event_id": entry.event_id, "code": code, "at": datetime.now(UTC).isoformat()}
-        )
+        record = dead_letter(entry, code, datetime.now(UTC))
         key = TenantKeys(entry.tenant).dead
         try:
             await self._client.execute_command("LPUSH", key, record)

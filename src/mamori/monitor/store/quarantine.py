@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from mamori.monitor.store.port import OutboxItem
 
@@ -51,3 +53,9 @@ class Quarantine:
     def forgive(self, entry: OutboxItem) -> None:
         """The entry went through after all."""
         self._strikes.pop(entry.sequence, None)
+
+
+def dead_letter(entry: OutboxItem, code: str, at: datetime) -> str:
+    """What the list of dead letters says of an entry: its id, why, and when (``at`` in UTC)."""
+    moment = at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return json.dumps({"event_id": entry.event_id, "code": code, "at": moment})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mamori.errors import MamoriError
 from mamori.monitor.store.keys import TenantKeys
 from mamori.monitor.store.port import OutboxItem
 from mamori.monitor.store.scripts import PUBLISH, StoreClient
@@ -14,14 +15,17 @@ _FIRST_CONTACT = "?"
 _ACCEPT_ANY = ""
 
 
-class StoreLostError(Exception):
+class StoreLostError(MamoriError):
     """The stream of this tenant is not the one that was written: entries are gone.
 
+    ``entries_missing``; recoverable, for the stream can be filled again.
     ``first_contact``: this publisher has not seen the stream before, and it bears no mark of it.
     """
 
     def __init__(self, tenant: str, *, first_contact: bool) -> None:
-        super().__init__(f"the stream of tenant {tenant} has lost entries")
+        super().__init__(
+            "entries_missing", f"the stream of tenant {tenant} has lost entries", recoverable=True
+        )
         self.tenant = tenant
         self.first_contact = first_contact
 
