@@ -235,12 +235,55 @@ def test_a_detector_that_raises_is_switched_off_and_the_others_go_on():
 
     failures = [event for event in first if isinstance(event, StageFailed)]
     assert [(f.stage, f.code, f.recoverable) for f in failures] == [
-        ("detector:broken", "detector_failed", False)
+        ("detector:broken", "stage_failed", False)
     ]
     assert "caller" not in failures[0].detail
     assert len(broken.heard) == 1
     assert len(sound.heard) == 2
     assert [event.detector for event in second] == ["sound"]
+
+
+class FailingSpeech(FakeSpeech):
+    def feed(self, event):
+        raise RuntimeError("the caller said this")
+
+
+class FailingAlerts(FakeAlerts):
+    def feed(self, found):
+        raise RuntimeError("the caller said this")
+
+    def end(self, offset_ms, reason):
+        raise RuntimeError("the caller said this")
+
+
+def failures_of(events):
+    return [(e.stage, e.recoverable) for e in events if isinstance(e, StageFailed)]
+
+
+def test_voice_activity_that_raises_is_switched_off_and_the_detectors_go_on():
+    clock = FakeDetector(AudioFrame)
+    call = session(clock, speech={Channel.CUSTOMER: FailingSpeech()})
+
+    first = call.feed(frame(0))
+    second = call.feed(frame(160))
+
+    assert failures_of(first) == [("speech", False)]
+    assert failures_of(second) == []
+    assert len(clock.heard) == 2
+
+
+def test_an_alert_stage_that_raises_is_not_blamed_on_the_detector():
+    detector = FakeDetector(AudioFrame)
+    call = session(detector, alerts=FailingAlerts())
+
+    fed = call.feed(frame(0))
+    call.feed(frame(160))
+    pending, ended = call.end(EndReason.COMPLETED)
+
+    assert failures_of(fed) == [("alerts", True)]
+    assert len(detector.heard) == 2
+    assert failures_of(pending) == [("alerts", False)]
+    assert ended.duration_ms == 40
 
 
 def test_speech_follows_from_frames_and_detectors_hear_it():

@@ -96,7 +96,7 @@ class CallSession:
         alerts: AlertStage,
     ) -> None:
         self.started = started
-        self._speech = speech
+        self._speech = dict(speech)
         self._detectors = list(detectors)
         self._alerts = alerts
         self._accounts = {
@@ -143,9 +143,8 @@ class CallSession:
         """No more audio comes: end the open utterances."""
         self._media_finished = True
         out: list[Event] = []
-        for stage in self._speech.values():
-            for spoken in stage.flush():
-                out += [spoken, *self._detect(spoken)]
+        for channel in tuple(self._speech):
+            out += self._hear(channel, lambda stage: stage.flush())
         return out
 
     def end(self, reason: EndReason) -> tuple[list[Event], CallEnded]:
@@ -156,7 +155,10 @@ class CallSession:
         offset_ms = self.offset_ms
         for detector in tuple(self._detectors):
             out += self._guarded(detector, lambda d=detector: d.flush(offset_ms))  # type: ignore[misc]
-        out += self._alerts.end(offset_ms, ResolveReason.CALL_ENDED)
+        try:
+            out += self._alerts.end(offset_ms, ResolveReason.CALL_ENDED)
+        except Exception as error:  # boundary of the stage
+            out.append(self._failed("alerts", error, recoverable=False))
         self._ended = True
         ended = CallEnded(
             call_id=self.started.call_id,
@@ -177,12 +179,23 @@ class CallSession:
         ask: Callable[[SpeechStage], Sequence[SpeechEvent]],
     ) -> list[Event]:
         """Detections of the event itself, then of the speech that follows from it."""
-        out = self._detect(event)
-        stage = self._speech.get(event.channel)
-        if stage is not None:
-            for spoken in ask(stage):
-                out.append(spoken)
-                out += self._detect(spoken)
+        return [*self._detect(event), *self._hear(event.channel, ask)]
+
+    def _hear(
+        self, channel: Channel, ask: Callable[[SpeechStage], Sequence[SpeechEvent]]
+    ) -> list[Event]:
+        """Speech of one channel and its detections; a stage that raises is switched off."""
+        stage = self._speech.get(channel)
+        if stage is None:
+            return []
+        try:
+            heard = ask(stage)
+        except Exception as error:  # boundary of the stage
+            del self._speech[channel]
+            return [self._failed("speech", error, recoverable=False, channel=channel)]
+        out: list[Event] = []
+        for spoken in heard:
+            out += [spoken, *self._detect(spoken)]
         return out
 
     def _detect(self, event: Event) -> list[Event]:
@@ -199,27 +212,35 @@ class CallSession:
     def _guarded(
         self, detector: DetectorStage, ask: Callable[[], Sequence[Detection]]
     ) -> list[Event]:
-        """The one stage boundary: a detector that raises is switched off for this call."""
-        out: list[Event] = []
+        """A detector that raises is switched off for this call; the others go on."""
         try:
-            for detection in ask():
-                alerts = self._alerts.feed(detection)
-                out += [detection, *alerts]
-        except Exception as error:
+            found = ask()
+        except Exception as error:  # boundary of the stage
             self._detectors.remove(detector)
             self._listeners.clear()
-            out.append(
-                StageFailed(
-                    call_id=self.started.call_id,
-                    offset_ms=self.offset_ms,
-                    stage=f"detector:{detector.name}",
-                    code="detector_failed",
-                    recoverable=False,
-                    # The text of an error may repeat a caller's words; its class does not.
-                    detail=type(error).__name__,
-                )
-            )
+            return [self._failed(f"detector:{detector.name}", error, recoverable=False)]
+        out: list[Event] = []
+        for detection in found:
+            out.append(detection)
+            try:
+                out += self._alerts.feed(detection)
+            except Exception as error:  # boundary of the stage: the next detection may be sound
+                out.append(self._failed("alerts", error, recoverable=True))
         return out
+
+    def _failed(
+        self, stage: str, error: Exception, *, recoverable: bool, channel: Channel | None = None
+    ) -> StageFailed:
+        return StageFailed(
+            call_id=self.started.call_id,
+            offset_ms=self.offset_ms,
+            stage=stage,
+            code="stage_failed",
+            recoverable=recoverable,
+            # The text of an error may repeat a caller's words; its class does not.
+            detail=type(error).__name__,
+            channel=channel,
+        )
 
     def _account(self, channel: Channel) -> LedgerAccount:
         try:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mamori.errors import MamoriError
-from mamori.monitor.app.calls import AlertWriter, LiveCall
+from mamori.monitor.app.alert_writer import AlertWriter
+from mamori.monitor.app.calls import LiveCall
 from mamori.monitor.events import (
     AlertRaised,
     AlertResolved,
@@ -41,20 +42,23 @@ STARTED = CallStarted(
 
 
 class FakeJournal:
-    """Commits when told to; fails as often as told."""
+    """Commits when told to; raises the errors that it is given first."""
 
-    def __init__(self, failures=0):
+    def __init__(self, *errors):
         self.records = []
-        self.failures = failures
+        self.errors = list(errors)
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def append(self, records):
         await self.gate.wait()
-        if self.failures:
-            self.failures -= 1
-            raise MamoriError("disk_full", "no room", recoverable=True)
+        if self.errors:
+            raise self.errors.pop(0)
         self.records += records
+
+
+DISK_FULL = MamoriError("disk_full", "no room", recoverable=True)
+READ_ONLY = MamoriError("read_only", "cannot be written", recoverable=False)
 
 
 class EveryFrameAlerts:
@@ -185,7 +189,27 @@ class FakeLane:
         self.closed = True
 
 
-def live_call(journal, *, detectors=None, lanes=None, speech=None, retry_s=0.0):
+@pytest.fixture
+def journal():
+    return FakeJournal()
+
+
+@pytest.fixture
+async def writer(journal):
+    alert_writer = AlertWriter(
+        journal,
+        now_utc=lambda: "2026-11-24T00:00:00.000Z",
+        observe_seconds=lambda seconds: None,
+        most_waiting=5,
+        retry_s=0.0,
+    )
+    task = asyncio.create_task(alert_writer.run())
+    yield alert_writer
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def live_call(writer, *, detectors=None, lanes=None, speech=None, listeners=()):
     alerts = EveryFrameAlerts()
     seen: list[Any] = []
     ended: list[LiveCall] = []
@@ -197,16 +221,8 @@ def live_call(journal, *, detectors=None, lanes=None, speech=None, retry_s=0.0):
             alerts=alerts,
         ),
         lanes=lanes or {},
-        writer=lambda show: AlertWriter(
-            call_id="c1",
-            tenant="acme",
-            journal=journal,
-            now_utc=lambda: "2026-11-24T00:00:00.000Z",
-            show=show,
-            observe_seconds=lambda seconds: None,
-            retry_s=retry_s,
-        ),
-        listeners=[seen.append],
+        alerts=writer,
+        listeners=[*listeners, seen.append],
         on_end=ended.append,
     )
     return call, seen, ended
@@ -226,10 +242,17 @@ def kinds(events):
     return [event.type for event in events]
 
 
-async def test_an_alert_is_shown_only_once_it_is_committed():
-    journal = FakeJournal()
+def failures_of(events):
+    return [(e.stage, e.code, e.recoverable) for e in events if isinstance(e, StageFailed)]
+
+
+def shown_alerts(events):
+    return [event.alert_id for event in events if isinstance(event, AlertRaised)]
+
+
+async def test_an_alert_is_shown_only_once_it_is_committed(journal, writer):
     journal.gate.clear()
-    call, seen, _ = live_call(journal)
+    call, seen, _ = live_call(writer)
 
     call.feed(frame(0))
     await asyncio.sleep(0)
@@ -248,25 +271,104 @@ async def test_an_alert_is_shown_only_once_it_is_committed():
     assert [record.kind for record in journal.records] == ["alert_raised", "alert_resolved"]
 
 
-async def test_alerts_wait_for_a_journal_that_fails_and_keep_their_order():
-    journal = FakeJournal(failures=2)
-    call, seen, _ = live_call(journal)
+async def test_while_the_journal_fails_alerts_are_shown_after_a_warning_and_committed_later(
+    journal, writer
+):
+    journal.errors = [DISK_FULL, DISK_FULL, DISK_FULL]
+    call, seen, _ = live_call(writer)
 
     for number in range(3):
         call.feed(frame(number))
     await call.end(EndReason.COMPLETED)
+    await writer.flush()
 
-    failures = [event for event in seen if isinstance(event, StageFailed)]
-    assert [(f.stage, f.code, f.recoverable) for f in failures] == [("journal", "disk_full", True)]
-    shown = [event.alert_id for event in seen if isinstance(event, AlertRaised)]
-    assert shown == ["a-0", "a-20", "a-40"]
-    assert len(journal.records) == 4
+    assert failures_of(seen) == [("journal", "disk_full", True)]
+    warned = kinds(seen).index("stage_failed")
+    assert warned < kinds(seen).index("alert_raised")
+    assert shown_alerts(seen) == ["a-0", "a-20", "a-40"]
+    assert [record.event_id for record in journal.records] == [
+        "a-0:1",
+        "a-20:1",
+        "a-40:1",
+        "a-end:2",
+    ]
+    assert writer.failure_code is None
+    assert (writer.uncommitted, writer.lost) == (0, 0)
 
 
-async def test_speech_goes_to_its_lane_and_the_last_words_count_before_the_end():
+async def test_a_call_ends_while_the_journal_fails_and_its_alerts_are_kept(journal, writer):
+    journal.errors = [DISK_FULL] * 1_000
+    call, seen, ended = live_call(writer)
+
+    call.feed(frame(0))
+    await call.end(EndReason.COMPLETED)
+
+    assert kinds(seen)[-1] == "call_ended"
+    assert ended == [call]
+    assert writer.uncommitted == 2
+    assert writer.failure_code == "disk_full"
+
+
+@pytest.mark.parametrize(("alerts", "lost"), [(4, 0), (5, 0), (6, 1)])
+async def test_what_waits_is_bounded_and_what_is_given_up_is_counted_and_said(
+    journal, writer, alerts, lost
+):
+    journal.gate.clear()
+    call, seen, _ = live_call(writer)
+
+    for number in range(alerts):
+        call.feed(frame(number))
+
+    assert writer.lost == lost
+    assert failures_of(seen) == [("journal", "too_many_waiting", False)] * lost
+    journal.gate.set()
+
+
+async def test_a_record_that_is_refused_for_good_keeps_none_of_the_others(journal, writer):
+    # The batch is refused, then its first record alone; the others go on.
+    journal.errors = [READ_ONLY, READ_ONLY]
+    call, seen, _ = live_call(writer)
+
+    call.feed(frame(0))
+    call.feed(frame(1))
+    await call.end(EndReason.COMPLETED)
+
+    assert failures_of(seen) == [("journal", "read_only", False)]
+    assert shown_alerts(seen) == ["a-0", "a-20"]
+    assert [record.event_id for record in journal.records] == ["a-20:1", "a-end:2"]
+    assert writer.lost == 1
+
+
+async def test_a_journal_that_raises_anything_else_delays_alerts_and_loses_none(journal, writer):
+    journal.errors = [RuntimeError("bug")]
+    call, seen, _ = live_call(writer)
+
+    call.feed(frame(0))
+    await call.end(EndReason.COMPLETED)
+    await writer.flush()
+
+    assert failures_of(seen) == [("journal", "internal", True)]
+    assert len(journal.records) == 2
+
+
+async def test_a_listener_that_raises_is_dropped_and_the_others_go_on(writer):
+    def broken(event):
+        raise RuntimeError("the caller said this")
+
+    call, seen, ended = live_call(writer, listeners=[broken])
+
+    call.feed(frame(0))
+    await call.end(EndReason.COMPLETED)
+
+    assert kinds(seen)[-1] == "call_ended"
+    assert shown_alerts(seen) == ["a-0"]
+    assert ended == [call]
+
+
+async def test_speech_goes_to_its_lane_and_the_last_words_count_before_the_end(writer):
     lane = FakeLane()
     call, seen, ended = live_call(
-        FakeJournal(),
+        writer,
         detectors=[],
         lanes={Channel.CUSTOMER: lane},
         speech={Channel.CUSTOMER: OneUtterance()},
@@ -290,8 +392,29 @@ async def test_speech_goes_to_its_lane_and_the_last_words_count_before_the_end()
     assert ended == [call]
 
 
-async def test_a_call_ends_once_whoever_asks():
-    call, seen, ended = live_call(FakeJournal())
+class FailingLane(FakeLane):
+    async def drain(self):
+        raise RuntimeError("native code")
+
+
+async def test_a_lane_that_fails_costs_its_words_and_not_the_calls_end(writer):
+    call, seen, ended = live_call(
+        writer,
+        detectors=[],
+        lanes={Channel.CUSTOMER: FailingLane()},
+        speech={Channel.CUSTOMER: OneUtterance()},
+    )
+
+    call.feed(frame(0))
+    await call.end(EndReason.COMPLETED)
+
+    assert failures_of(seen) == [("recognition", "lane_failed", False)]
+    assert kinds(seen)[-1] == "call_ended"
+    assert ended == [call]
+
+
+async def test_a_call_ends_once_whoever_asks(writer):
+    call, seen, ended = live_call(writer)
 
     first, second = await asyncio.gather(
         call.end(EndReason.COMPLETED), call.end(EndReason.SHUTDOWN)
@@ -302,8 +425,8 @@ async def test_a_call_ends_once_whoever_asks():
     assert len(ended) == 1
 
 
-async def test_audio_after_the_end_is_passed_over():
-    call, seen, _ = live_call(FakeJournal())
+async def test_audio_after_the_end_is_passed_over(writer):
+    call, seen, _ = live_call(writer)
     ending = asyncio.ensure_future(call.end(EndReason.COMPLETED))
     await asyncio.sleep(0)
 
@@ -313,8 +436,8 @@ async def test_audio_after_the_end_is_passed_over():
     assert "detection" not in kinds(seen)
 
 
-async def test_who_unsubscribes_hears_no_more():
-    call, _, _ = live_call(FakeJournal())
+async def test_who_unsubscribes_hears_no_more(writer):
+    call, _, _ = live_call(writer)
     heard: list[Any] = []
     unsubscribe = call.subscribe(heard.append)
 
@@ -324,19 +447,3 @@ async def test_who_unsubscribes_hears_no_more():
     await call.end(EndReason.COMPLETED)
 
     assert kinds(heard) == ["detection"]
-
-
-async def test_alert_events_given_up_at_a_forced_stop_are_counted():
-    journal = FakeJournal()
-    journal.gate.clear()
-    call, _, _ = live_call(journal)
-    call.feed(frame(0))
-    call.feed(frame(1))
-    ending = asyncio.ensure_future(call.end(EndReason.SHUTDOWN))
-    await asyncio.sleep(0)
-
-    lost = call.abandon()
-
-    assert lost >= 2
-    with pytest.raises(asyncio.CancelledError):
-        await ending

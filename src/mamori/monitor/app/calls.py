@@ -1,18 +1,15 @@
-"""Running calls: each session bound to its recognition lanes, the journal and who listens."""
+"""A running call: its session bound to recognition lanes, the alert writer and who listens."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
 
-from mamori.errors import MamoriError
-from mamori.monitor.alerts.messages import JournalRecord, journal_message
+from mamori.monitor.app.alert_writer import AlertWriter
 from mamori.monitor.events import (
-    AlertEvent,
     AlertRaised,
     AlertResolved,
     AlertUpdated,
@@ -54,90 +51,6 @@ class Lane(Protocol):
         ...
 
 
-class Journal(Protocol):
-    """Where alerts become durable, as ``alerts/journal.py`` gives it."""
-
-    async def append(self, records: Sequence[JournalRecord]) -> None:
-        """Return once the records are committed."""
-        ...
-
-
-class AlertWriter:
-    """Commits one call's alerts in order, and shows each only once it is committed.
-
-    What cannot be committed now is kept and tried again: the alert book bounds how many there can
-    be (one update per category and cooldown), so nothing is dropped here.
-    """
-
-    def __init__(
-        self,
-        *,
-        call_id: str,
-        tenant: str,
-        journal: Journal,
-        now_utc: Callable[[], str],
-        show: Listener,
-        observe_seconds: Callable[[float], None],
-        # Long enough not to hammer a full disk, short enough that a freed one is used at once.
-        retry_s: float = 0.5,
-    ) -> None:
-        self._call_id = call_id
-        self._tenant = tenant
-        self._journal = journal
-        self._now_utc = now_utc
-        self._show = show
-        self._observe_seconds = observe_seconds
-        self._retry_s = retry_s
-        self._waiting: list[tuple[float, AlertEvent, JournalRecord]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def submit(self, event: AlertEvent) -> None:
-        """Queue an alert event for its commit."""
-        record = journal_message(event, tenant=self._tenant, at=self._now_utc())
-        self._waiting.append((time.monotonic(), event, record))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._write(), name=f"alerts:{self._call_id}")
-
-    async def drain(self) -> None:
-        """Return once every alert event is committed and shown."""
-        while self._task is not None and not self._task.done():
-            await asyncio.wait({self._task})
-
-    def abandon(self) -> int:
-        """Give up at a forced stop; the number of events that were never committed."""
-        if self._task is not None:
-            self._task.cancel()
-        return len(self._waiting)
-
-    async def _write(self) -> None:
-        failing = False
-        while self._waiting:
-            batch = tuple(self._waiting)
-            try:
-                await self._journal.append([record for _, _, record in batch])
-            except MamoriError as error:
-                if not failing:
-                    failing = True
-                    log.error("journal_failed", code=error.code, call_id=self._call_id)
-                    self._show(self._failed(error, batch[0][1]))
-                await asyncio.sleep(self._retry_s)
-                continue
-            failing = False
-            del self._waiting[: len(batch)]
-            for submitted_s, event, _ in batch:
-                self._observe_seconds(time.monotonic() - submitted_s)
-                self._show(event)
-
-    def _failed(self, error: MamoriError, event: AlertEvent) -> StageFailed:
-        return StageFailed(
-            call_id=self._call_id,
-            offset_ms=event.offset_ms,
-            stage="journal",
-            code=error.code,
-            recoverable=True,
-        )
-
-
 class LiveCall:
     """One call that is being monitored; what telephony holds of it."""
 
@@ -146,7 +59,7 @@ class LiveCall:
         session: CallSession,
         *,
         lanes: Mapping[Channel, Lane],
-        writer: Callable[[Listener], AlertWriter],
+        alerts: AlertWriter,
         listeners: Sequence[Listener],
         on_end: Callable[[LiveCall], None],
     ) -> None:
@@ -155,7 +68,7 @@ class LiveCall:
         self._lanes = lanes
         self._listeners = list(listeners)
         self._on_end = on_end
-        self._writer = writer(self._show)
+        self._alerts = alerts.of_call(session.started, self._show)
         self._ending: asyncio.Task[CallEnded] | None = None
         self._show(session.started)
 
@@ -192,23 +105,33 @@ class LiveCall:
             )
         return await asyncio.shield(self._ending)
 
-    def abandon(self) -> int:
-        """Give up at a forced stop; the number of alert events that were never committed."""
-        if self._ending is not None:
-            self._ending.cancel()
-        return self._writer.abandon()
-
     async def _end(self, reason: EndReason) -> CallEnded:
         self._take(self._session.finish_media())
-        for lane in self._lanes.values():
-            await lane.drain()
-            await lane.close()
+        for channel, lane in self._lanes.items():
+            await self._close_lane(channel, lane)
         events, ended = self._session.end(reason)
         self._take(events)
-        await self._writer.drain()
+        await self._alerts.shown()
         self._show(ended)
         self._on_end(self)
         return ended
+
+    async def _close_lane(self, channel: Channel, lane: Lane) -> None:
+        """Take the lane's last words; a lane that fails costs those and nothing else."""
+        try:
+            await lane.drain()
+            await lane.close()
+        except Exception as error:  # boundary of the stage
+            log.error("lane_failed", error_type=type(error).__name__, channel=channel)
+            failure = StageFailed(
+                call_id=self.started.call_id,
+                offset_ms=self.offset_ms,
+                stage="recognition",
+                code="lane_failed",
+                recoverable=False,
+                channel=channel,
+            )
+            self._take(self._session.feed(failure))
 
     def _take(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -220,7 +143,7 @@ class LiveCall:
                     if not isinstance(event, SpeechAudio):
                         self._show(event)
                 case AlertRaised() | AlertUpdated() | AlertResolved() | LadderMoved():
-                    self._writer.submit(event)
+                    self._alerts.submit(event)
                 case AudioFrame():
                     pass
                 case _:
@@ -228,4 +151,8 @@ class LiveCall:
 
     def _show(self, event: JsonEvent) -> None:
         for listener in tuple(self._listeners):
-            listener(event)
+            try:
+                listener(event)
+            except Exception as error:  # boundary: who listens never harms the call
+                log.error("listener_failed", error_type=type(error).__name__)
+                self._listeners.remove(listener)

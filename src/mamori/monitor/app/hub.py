@@ -13,7 +13,8 @@ from mamori.monitor.alerts.errors import JournalError
 from mamori.monitor.alerts.journal import AlertJournal
 from mamori.monitor.alerts.messages import utc_iso
 from mamori.monitor.alerts.work import CallKey
-from mamori.monitor.app.calls import AlertWriter, Lane, Listener, LiveCall
+from mamori.monitor.app.alert_writer import AlertWriter
+from mamori.monitor.app.calls import Lane, Listener, LiveCall
 from mamori.monitor.app.feed import CallFeed
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
@@ -26,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 # How exactly an interrupted call's length is known after a crash.
 _PROGRESS_EVERY_S = 5.0
+# A commit takes milliseconds; a disk that stalls must not keep a call from being monitored.
+_NOTE_OPENED_S = 1.0
 
 
 def now_utc() -> str:
@@ -42,6 +45,7 @@ class CallHub:
         pipeline: Pipeline,
         recognition: RecognitionService | None,
         journal: AlertJournal,
+        alerts: AlertWriter,
         live: LivePublisher,
         metrics: NodeMetrics,
         listeners: Sequence[Listener] = (),
@@ -49,6 +53,7 @@ class CallHub:
         self._pipeline = pipeline
         self._recognition = recognition
         self._journal = journal
+        self._alerts = alerts
         self._live = live
         self._metrics = metrics
         self._listeners = tuple(listeners)
@@ -63,24 +68,13 @@ class CallHub:
     async def open_call(self, started: CallStarted) -> LiveCall:
         """Monitor a new call; what is out of order narrows the service, it refuses no call."""
         session_id = uuid.uuid4().hex
-        try:
-            await self._journal.call_opened(started.tenant, started.call_id)
-        except JournalError as error:
-            # The call is monitored all the same; only a crash would not find it again.
-            log.error("journal_failed", code=error.code, call_id=started.call_id)
+        await self._note_opened(started)
         feed = CallFeed(self._live, started, session_id=session_id, now_utc=now_utc)
         lanes: dict[Channel, Lane] = {}
         call = LiveCall(
             self._pipeline.session(started, alert_id_prefix=session_id),
             lanes=lanes,
-            writer=lambda show: AlertWriter(
-                call_id=started.call_id,
-                tenant=started.tenant,
-                journal=self._journal,
-                now_utc=now_utc,
-                show=show,
-                observe_seconds=self._metrics.alert_commit_seconds.observe,
-            ),
+            alerts=self._alerts,
             listeners=[self._counter(started), feed.show, *self._listeners],
             on_end=self._ended,
         )
@@ -89,13 +83,11 @@ class CallHub:
         return call
 
     async def end_all(self, reason: EndReason) -> None:
-        """End every call that is left."""
-        calls = tuple(self._calls)
-        await asyncio.gather(*(call.end(reason) for call in calls))
-
-    def abandon_all(self) -> int:
-        """Give up at a forced stop; the number of alert events that were never committed."""
-        return sum(call.abandon() for call in tuple(self._calls))
+        """End every call that is left; one that fails keeps none of the others."""
+        ends = [call.end(reason) for call in tuple(self._calls)]
+        for outcome in await asyncio.gather(*ends, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("call_end_failed", error_type=type(outcome).__name__)
 
     async def settle(self) -> None:
         """Return once every ended call is closed in the journal."""
@@ -120,6 +112,20 @@ class CallHub:
             except JournalError as error:
                 log.error("journal_failed", code=error.code)
 
+    async def _note_opened(self, started: CallStarted) -> None:
+        """Keep that the call is live.
+
+        Where that fails or takes long the call is monitored all the same: only a crash would not
+        find it again.
+        """
+        try:
+            async with asyncio.timeout(_NOTE_OPENED_S):
+                await self._journal.call_opened(started.tenant, started.call_id)
+        except JournalError as error:
+            log.error("journal_failed", code=error.code, call_id=started.call_id)
+        except TimeoutError:
+            log.error("journal_failed", code="slow", call_id=started.call_id)
+
     def _counter(self, started: CallStarted) -> Callable[[JsonEvent], None]:
         def count(event: JsonEvent) -> None:
             self._metrics.count(event, tenant=started.tenant, dialect=started.dialect)
@@ -139,14 +145,18 @@ class CallHub:
         if not recognition.knows(language):
             call.deliver([_no_words(started, "language_unavailable")])
             return
-        for channel in started.channels:
-            lanes[channel] = recognition.open_lane(
-                call_id=started.call_id,
-                channel=channel,
-                language=language,
-                sample_rate_hz=started.sample_rate_hz,
-                deliver=_deliver_to(call),
-            )
+        try:
+            for channel in started.channels:
+                lanes[channel] = recognition.open_lane(
+                    call_id=started.call_id,
+                    channel=channel,
+                    language=language,
+                    sample_rate_hz=started.sample_rate_hz,
+                    deliver=_deliver_to(call),
+                )
+        except Exception as error:  # boundary of the stage: sound and clock go on without words
+            log.error("recognition_failed", error_type=type(error).__name__)
+            call.deliver([_no_words(started, "lane_failed")])
 
     def _ended(self, call: LiveCall) -> None:
         self._calls.discard(call)
@@ -165,7 +175,7 @@ def _no_words(started: CallStarted, code: str) -> StageFailed:
     return StageFailed(
         call_id=started.call_id,
         offset_ms=0,
-        stage="words",
+        stage="recognition",
         code=code,
         recoverable=False,
         detail=started.language,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 
 from mamori.config.settings import Settings
+from mamori.errors import MamoriError
 from mamori.monitor.alerts.errors import JournalError
 from mamori.monitor.alerts.journal import AlertJournal
 from mamori.monitor.alerts.messages import utc_iso
+from mamori.monitor.app.alert_writer import AlertWriter
 from mamori.monitor.app.calls import Listener
+from mamori.monitor.app.door import DoorMetrics, telephony_config
 from mamori.monitor.app.engines import Recognition, open_recognition
-from mamori.monitor.app.health import HealthServer, PartHealth
-from mamori.monitor.app.hub import CallHub
+from mamori.monitor.app.health import HealthServer, PartHealth, State
+from mamori.monitor.app.hub import CallHub, now_utc
 from mamori.monitor.app.listening import check_certificate, listening
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
@@ -32,9 +36,6 @@ from mamori.monitor.store.live import LivePublisher
 from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
 from mamori.telephony.keys import TenantKeys
-from mamori.telephony.limits import TelephonyConfig
-from mamori.telephony.port import NullObserver
-from mamori.telephony.registry import RegistryConfig
 from mamori.telephony.server import TelephonyServer
 
 log = structlog.get_logger(__name__)
@@ -61,19 +62,6 @@ class StoreInfo:
     live_client: StoreClient
 
 
-class _Observer(NullObserver):
-    """What happens at the door, as metrics."""
-
-    def __init__(self, metrics: NodeMetrics) -> None:
-        self._metrics = metrics
-
-    def refused(self, *, tenant: str | None, code: str) -> None:
-        self._metrics.connection_refused(code)
-
-    def events_dropped(self, *, tenant: str, count: int) -> None:
-        self._metrics.events_dropped.labels(to="socket").inc(count)
-
-
 class Node:
     """One node. ``start`` it, wait, ``stop`` it; what ``start`` raises leaves nothing behind."""
 
@@ -83,6 +71,7 @@ class Node:
         self._stack = AsyncExitStack()
         self._metrics = NodeMetrics()
         self._draining = False
+        self._failed_parts: set[str] = set()
 
     async def start(self) -> None:
         """Start everything; MamoriError says what could not be."""
@@ -91,19 +80,28 @@ class Node:
             self._stack = stack.pop_all()
 
     async def stop(self, drain_s: float = DRAIN_S) -> None:
-        """Take no new calls, wait for the others up to ``drain_s``, end them, stop everything."""
+        """Take no new calls, wait for the others up to ``drain_s``, end them, stop everything.
+
+        Nothing that hangs or fails holds the stop up for longer than ``STOP_S``; alert events that
+        are then not committed are counted in the log.
+        """
         self._draining = True
         self.server.begin_draining()
-        await self.server.drain(drain_s)
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(drain_s + STOP_S):
+                await self.server.drain(drain_s)
                 await self.hub.end_all(EndReason.SHUTDOWN)
                 await self.hub.settle()
+                await _cancel(self._writing)
+                await self.alerts.flush()
                 await self._flush_outbox()
         except TimeoutError:
-            lost = self.hub.abandon_all()
-            log.error("stopped_before_all_was_written", alert_events_not_committed=lost)
-        await self._stack.aclose()
+            log.error("stopped_before_all_was_written")
+        finally:
+            uncommitted = self.alerts.uncommitted + self.alerts.lost
+            if uncommitted:
+                log.error("alerts_not_durable", count=uncommitted)
+            await self._stack.aclose()
 
     @property
     def health_port(self) -> int | None:
@@ -138,29 +136,31 @@ class Node:
             tenants=tenants,
         )
         self.live = LivePublisher(self.store.live_client)
+        self.alerts = AlertWriter(
+            self.journal,
+            now_utc=now_utc,
+            observe_seconds=self._metrics.alert_commit_seconds.observe,
+        )
         self.hub = CallHub(
             pipeline=self.pipeline,
             recognition=self.recognition.service,
             journal=self.journal,
+            alerts=self.alerts,
             live=self.live,
             metrics=self._metrics,
             listeners=self._listeners,
         )
-        self._publishing = asyncio.create_task(self.publisher.run(), name="publisher")
-        stack.push_async_callback(_cancel, self._publishing)
-        for name, work in (
-            ("live", self.live.run()),
-            ("progress", self.hub.run()),
-            ("retention", self._prune()),
-        ):
-            task = asyncio.create_task(work, name=name)
-            stack.push_async_callback(_cancel, task)
+        self._publishing = self._watched("store", self.publisher.run(), stack)
+        self._watched("store", self.live.run(), stack)
+        self._writing = self._watched("journal", self.alerts.run(), stack)
+        self._watched("journal", self.hub.run(), stack)
+        self._watched("journal", self._prune(), stack)
         self._add_gauges()
         self.server = TelephonyServer(
-            _telephony_config(settings),
+            telephony_config(settings),
             TenantKeys(keys),
             self.hub,
-            observer=_Observer(self._metrics),
+            observer=DoorMetrics(self._metrics),
         )
         telephony = settings.telephony
         one_port = telephony.listen_port if telephony.vosk_listen_port is None else None
@@ -237,7 +237,7 @@ class Node:
     async def _flush_outbox(self) -> None:
         """Publish what is left while the store is well; the journal keeps the rest."""
         await _cancel(self._publishing)
-        with contextlib.suppress(PublishError):
+        with contextlib.suppress(PublishError, MamoriError):
             while await self.publisher.drain():
                 pass
         await self.live.flush()
@@ -251,7 +251,33 @@ class Node:
                 log.error("journal_failed", code=error.code)
             await asyncio.sleep(_PRUNE_EVERY_S)
 
+    def _watched(
+        self, part: str, work: Coroutine[Any, Any, None], stack: AsyncExitStack
+    ) -> asyncio.Task[None]:
+        """Run work that ends only when it is cancelled; if it fails, its part is degraded."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled():
+                error = task.exception()
+                log.error("background_failed", part=part, error_type=type(error).__name__)
+                self._failed_parts.add(part)
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        stack.push_async_callback(_cancel, task)
+        return task
+
     def _add_gauges(self) -> None:
+        self._metrics.gauge(
+            "mamori_alerts_uncommitted",
+            "Alert events shown or to be shown that the journal does not hold yet.",
+            lambda: self.alerts.uncommitted,
+        )
+        self._metrics.gauge(
+            "mamori_alerts_not_durable",
+            "Alert events that the journal refused for good since the start.",
+            lambda: self.alerts.lost,
+        )
         self._metrics.gauge(
             "mamori_outbox_entries", "Alert events not yet in the stream.", self.journal.outbox_size
         )
@@ -263,6 +289,7 @@ class Node:
 
     def _parts(self) -> Mapping[str, PartHealth]:
         journal = self.journal.status()
+        journal_code = self.alerts.failure_code or journal.last_error_code
         publisher = self.publisher.state
         return {
             # Who asks before sending calls here must hear at once that no more are taken.
@@ -272,12 +299,12 @@ class Node:
                 hint="draining" if self._draining else "",
             ),
             "journal": PartHealth(
-                state="ok" if journal.last_error_code is None else "degraded",
+                state=self._state("journal", journal_code is None),
                 critical=False,
-                hint=journal.last_error_code or "",
+                hint=journal_code or "",
             ),
             "store": PartHealth(
-                state="ok" if publisher.status == "ok" else "degraded",
+                state=self._state("store", publisher.status == "ok"),
                 critical=False,
                 hint=publisher.error_code or "",
             ),
@@ -288,36 +315,10 @@ class Node:
             ),
         }
 
+    def _state(self, part: str, well: bool) -> State:
+        return "ok" if well and part not in self._failed_parts else "degraded"
+
 
 async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait({task})
-
-
-def _telephony_config(settings: Settings) -> TelephonyConfig:
-    telephony = settings.telephony
-    vosk_listen = (
-        None
-        if telephony.vosk_listen_port is None
-        else (telephony.vosk_listen_host, telephony.vosk_listen_port)
-    )
-    return TelephonyConfig(
-        host=telephony.listen_host,
-        port=telephony.listen_port,
-        tls_certificate_path=telephony.tls_certificate_file,
-        tls_key_path=telephony.tls_key_file,
-        default_language=settings.node.language,
-        tenant_languages={
-            tenant: section.language
-            for tenant, section in settings.tenants.items()
-            if section.language is not None
-        },
-        vosk_listen=vosk_listen,
-        vosk_tenant=telephony.vosk_tenant,
-        vosk_allow_network=telephony.vosk_allow_network,
-        first_message_timeout_ms=telephony.first_message_timeout_ms,
-        idle_timeout_ms=telephony.idle_timeout_ms,
-        registry=RegistryConfig(
-            grace_ms=telephony.grace_ms, max_calls_per_tenant=telephony.max_calls_per_tenant
-        ),
-    )

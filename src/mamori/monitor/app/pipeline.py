@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mamori.config.phrase_files import load_phrase_matcher
 from mamori.config.policy_file import OTHER, Policy, load_policy
+from mamori.errors import ConfigError
 from mamori.monitor.alerts.book import AlertBook
 from mamori.monitor.alerts.policy import AlertBookConfig, AlertTerms, EscalationRule
 from mamori.monitor.detectors.call_clock import CallClockConfig, CallClockDetector, ClockStage
@@ -56,29 +58,30 @@ class Pipeline:
             )
             for language in languages
         }
-        return cls(
-            policy=policy,
-            matchers=matchers,
-            reader=reader,
-            speech=SpeechConfig(),
-            call_clock=CallClockConfig(
-                stages=tuple(
-                    ClockStage(stage.stage, round(stage.minutes * 60_000), stage.severity)
-                    for stage in policy.call_clock
-                )
-            ),
-            raised_voice=RaisedVoiceConfig(
-                rise_db=policy.raised_voice.rise_db,
-                attention_ms=round(policy.raised_voice.attention_seconds * 1000),
-                warning_ms=round(policy.raised_voice.warning_seconds * 1000),
-            ),
-            repeated_demand=RepeatedDemandConfig(
-                attention_count=policy.repeated_demand.attention_count,
-                warning_count=policy.repeated_demand.warning_count,
-                window_ms=round(policy.repeated_demand.window_minutes * 60_000),
-            ),
-            alerts=_book_config(policy),
-        )
+        with _refusals_of(policy_file):
+            return cls(
+                policy=policy,
+                matchers=matchers,
+                reader=reader,
+                speech=SpeechConfig(),
+                call_clock=CallClockConfig(
+                    stages=tuple(
+                        ClockStage(stage.stage, round(stage.minutes * 60_000), stage.severity)
+                        for stage in policy.call_clock
+                    )
+                ),
+                raised_voice=RaisedVoiceConfig(
+                    rise_db=policy.raised_voice.rise_db,
+                    attention_ms=round(policy.raised_voice.attention_seconds * 1000),
+                    warning_ms=round(policy.raised_voice.warning_seconds * 1000),
+                ),
+                repeated_demand=RepeatedDemandConfig(
+                    attention_count=policy.repeated_demand.attention_count,
+                    warning_count=policy.repeated_demand.warning_count,
+                    window_ms=round(policy.repeated_demand.window_minutes * 60_000),
+                ),
+                alerts=_book_config(policy),
+            )
 
     def session(self, started: CallStarted, *, alert_id_prefix: str) -> CallSession:
         """The stages of one call. ``alert_id_prefix`` must differ for every call ever monitored."""
@@ -113,6 +116,19 @@ class Pipeline:
                 ),
             ]
         return detectors
+
+
+@contextlib.contextmanager
+def _refusals_of(policy_file: Path | None) -> Iterator[None]:
+    """Name the policy file in what a part refuses of it: the parts know no file."""
+    source = policy_file or "default policy"
+    try:
+        yield
+    except ConfigError as error:
+        problems = [f"{source}: {problem}" for problem in error.problems]
+        raise ConfigError(problems, code="bad_policy") from error
+    except ValueError as error:
+        raise ConfigError([f"{source}: {error}"], code="bad_policy") from error
 
 
 def _book_config(policy: Policy) -> AlertBookConfig:

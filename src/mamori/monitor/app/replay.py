@@ -139,6 +139,7 @@ class _Replay:
     async def finish(self) -> None:
         for lane in self._lanes.values():
             await lane.close()
+        await self._feed_recognised()
         events, ended = self._session.end(EndReason.COMPLETED)
         await self.take(events)
         self._show(ended)
@@ -149,6 +150,9 @@ class _Replay:
             return
         lane.submit(event)
         await lane.drain()
+        await self._feed_recognised()
+
+    async def _feed_recognised(self) -> None:
         while self._recognised:
             await self.take(self._session.feed(self._recognised.popleft()))
 
