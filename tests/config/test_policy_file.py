@@ -1,10 +1,20 @@
 """The policy file: complete in both languages, and refused whole when anything is wrong."""
 
+import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
+from annotated_types import Ge, Le
 
-from mamori.config.policy_file import load_policy
+from mamori.config.policy_file import (
+    Alerts,
+    ClockStage,
+    Escalation,
+    RaisedVoice,
+    RepeatedDemand,
+    load_policy,
+)
 from mamori.errors import ConfigError
 from mamori.monitor.events import Category
 
@@ -110,3 +120,64 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "text.toml").write_text("hello")
     with pytest.raises(ConfigError, match="not a TOML file"):
         load_policy(tmp_path / "text.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("window_minutes = 10", "window_minutes = {}", "repeated_demand.window_minutes"),
+        ("within_seconds = 60", "within_seconds = {}", "escalation.0.within_seconds"),
+        ("minutes = 15", "minutes = {}", "call_clock.0.minutes"),
+    ],
+)
+def test_a_time_too_short_to_be_reached_is_refused_with_its_key(tmp_path, old, new, key):
+    shortest = {"window_minutes": 1 / 60, "within_seconds": 0.001, "minutes": 1 / 60_000}
+    edge = shortest[key.rpartition(".")[2]]
+
+    assert f"{key}: " in problems_with(tmp_path, (old, new.format(edge * 0.99)))
+    for accepted in (edge, edge * 1.01):
+        path = tmp_path / "accepted.toml"
+        path.write_text(DEFAULT.replace(old, new.format(accepted), 1), encoding="utf-8")
+        load_policy(path)
+
+
+def limits(model, field):
+    """The lowest and the highest value that the policy file allows."""
+    metadata = model.model_fields[field].metadata
+    lowest = next(limit.ge for limit in metadata if isinstance(limit, Ge))
+    return [lowest, next(limit.le for limit in metadata if isinstance(limit, Le))]
+
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "policy.md"
+WINDOW = limits(RepeatedDemand, "window_minutes")
+DOCUMENTED = {
+    # In words: above nothing, up to a day.
+    "[[call_clock]]": [0, limits(ClockStage, "minutes")[1]],
+    # The lower limit of the window is given in seconds.
+    "[repeated_demand]": [*limits(RepeatedDemand, "attention_count"), WINDOW[0] * 60, WINDOW[1]],
+    "[raised_voice]": [
+        *limits(RaisedVoice, "rise_db"),
+        *limits(RaisedVoice, "attention_seconds"),
+        *limits(RaisedVoice, "warning_seconds"),
+    ],
+    "[alerts]": limits(Alerts, "update_cooldown_seconds"),
+    "[[escalation]]": [*limits(Escalation, "count"), *limits(Escalation, "within_seconds")],
+}
+
+
+@pytest.mark.parametrize("section", DOCUMENTED)
+def test_the_documented_ranges_are_those_of_the_file_in_both_languages(section):
+    rows = [
+        line.split(" | ")[-1]
+        for line in DOCUMENT.read_text("utf-8").splitlines()
+        if line.startswith(f"| `{section}` |")
+    ]
+
+    assert len(rows) == 2
+    for row in rows:
+        numbers = re.findall(r"\d[\d,]*(?:\.\d+)?", row)
+        assert [float(number.replace(",", "")) for number in numbers] == DOCUMENTED[section], row
+
+
+def test_both_counts_of_a_repeated_demand_have_the_same_range():
+    assert limits(RepeatedDemand, "warning_count") == limits(RepeatedDemand, "attention_count")

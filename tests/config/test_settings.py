@@ -52,6 +52,19 @@ def test_the_file_may_be_named_by_a_variable(tmp_path):
     assert load_settings(None, {"MAMORI_CONFIG": str(path)}).telephony.listen_port == 8
 
 
+@pytest.mark.parametrize("name", ["MAMORI_CONFIG", "MAMORI_KEY", "mamori_key"])
+def test_what_a_command_is_told_by_the_environment_is_no_setting(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.toml").touch()
+
+    assert load_settings(None, {name: "other.toml"}) == load_settings(None, {})
+
+
+def test_a_variable_that_only_looks_like_the_key_is_refused():
+    with pytest.raises(ConfigError, match="MAMORI_KEYS: unknown section 'keys'"):
+        load_settings(None, {"MAMORI_KEYS": KEY})
+
+
 def test_lists_come_from_the_environment_with_commas_or_line_breaks():
     settings = load_settings(
         None,

@@ -18,6 +18,12 @@ from mamori.monitor.events import Category, Severity, is_category
 OTHER: Final = "other"
 """The clause and the guidance for a firm's own categories that name no other."""
 
+# Media time is counted in whole milliseconds; what rounds to none of them would never be reached.
+_ONE_MS_IN_SECONDS: Final = 0.001
+_ONE_MS_IN_MINUTES: Final = _ONE_MS_IN_SECONDS / 60
+# A demand is not told twice in less.
+_SHORTEST_WINDOW_MINUTES: Final = 1 / 60
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,7 +42,7 @@ class ClockStage(_Section):
     """A stage of the call clock."""
 
     stage: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    minutes: float = Field(gt=0, le=24 * 60)
+    minutes: float = Field(ge=_ONE_MS_IN_MINUTES, le=24 * 60)
     severity: Severity
 
 
@@ -45,7 +51,7 @@ class RepeatedDemand(_Section):
 
     attention_count: int = Field(ge=2, le=20)
     warning_count: int = Field(ge=2, le=20)
-    window_minutes: float = Field(gt=0, le=180)
+    window_minutes: float = Field(ge=_SHORTEST_WINDOW_MINUTES, le=180)
 
 
 class RaisedVoice(_Section):
@@ -67,7 +73,7 @@ class Escalation(_Section):
 
     category: str
     count: int = Field(ge=2, le=100)
-    within_seconds: float = Field(gt=0, le=24 * 3600)
+    within_seconds: float = Field(ge=_ONE_MS_IN_SECONDS, le=24 * 3600)
     severity: Severity
 
 
@@ -86,7 +92,7 @@ class Guidance(_Section):
 
 
 class Policy(_Section):
-    """A whole policy; ``version`` and ``date`` stand in every alert that it raises."""
+    """A whole policy; ``version`` stands in every alert that it raises, ``date`` in no alert."""
 
     version: str = Field(pattern=r"^\d{4}\.\d{1,2}\.\d+$")
     date: datetime.date

@@ -39,7 +39,10 @@ from mamori.errors import ConfigError
 
 ENV_PREFIX: Final = "MAMORI_"
 ENV_CONFIG_FILE: Final = "MAMORI_CONFIG"
+ENV_KEY: Final = "MAMORI_KEY"
+"""The key that `send` and `doctor` present; an option of theirs, no setting of a node."""
 DEFAULT_CONFIG_FILE: Final = Path("mamori.toml")
+_NO_SETTINGS: Final = frozenset({ENV_CONFIG_FILE, ENV_KEY})
 _TENANT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 Language = Literal["ja", "en", "ko"]
 
@@ -262,7 +265,7 @@ class _MappedEnv(EnvSettingsSource):
         return {
             name.lower(): value
             for name, value in self._environ.items()
-            if name.upper() != ENV_CONFIG_FILE
+            if name.upper() not in _NO_SETTINGS
         }
 
 
@@ -303,7 +306,7 @@ def _unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
     sections = _sections()
     for name in sorted(environ):
         upper = name.upper()
-        if not upper.startswith(ENV_PREFIX) or upper == ENV_CONFIG_FILE:
+        if not upper.startswith(ENV_PREFIX) or upper in _NO_SETTINGS:
             continue
         section, *keys = upper.removeprefix(ENV_PREFIX).lower().split("__")
         model = sections.get(section)

@@ -46,7 +46,7 @@ def test_a_value_that_a_part_alone_refuses_names_the_policy_file(tmp_path, monke
 
     monkeypatch.setattr("mamori.monitor.app.pipeline.RaisedVoiceConfig", refuse)
 
-    with pytest.raises(ConfigError, match="policy.toml: attention_ms must be lower"):
+    with pytest.raises(ConfigError, match=r"policy\.toml: attention_ms must be lower"):
         Pipeline.load(languages=["ko"], policy_file=path)
 
 
