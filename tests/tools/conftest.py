@@ -1,0 +1,6 @@
+"""Lets the tests import ``tools``, which is run from the checkout and never installed."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
