@@ -15,7 +15,11 @@ from mamori.monitor.app.replay import (
     replay_audio,
     replay_transcript,
 )
+from mamori.monitor.demo import demo_calls
 from mamori.monitor.events import CallStarted, Channel, event_to_json
+from mamori.monitor.recognition.port import EngineCapabilities, EngineKind, Transcript
+from mamori.monitor.recognition.service import RecognitionService
+from mamori.telephony.recording import read_recording
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +99,49 @@ async def test_a_paced_replay_takes_its_time_and_gives_the_same_events(pipeline,
     assert [e.type for e in fast].count("call_started") == 1
     assert fast[-1].type == "call_ended"
     assert all(a.received_samples == 24_000 for a in fast[-1].ledger)
+
+
+class OneSentence:
+    """An utterance engine that hears the same words in everything."""
+
+    capabilities = EngineCapabilities(
+        name="fake", kind=EngineKind.UTTERANCE, languages=frozenset({"ja"}), word_times=False
+    )
+
+    def transcribe(self, pcm, *, language, sample_rate_hz):
+        return Transcript(text="お前、ぶっ殺すぞ。", confidence=0.9)
+
+    def close(self):
+        pass
+
+
+async def test_with_words_too_a_replay_gives_the_same_events_at_every_speed(pipeline):
+    recording = read_recording(demo_calls()[0].file)
+    channels = [pcm[: 20 * 8000] for pcm in recording.channels]
+    replays = []
+    for speed in (None, 1.0):
+        service = RecognitionService(None, OneSentence(), worker_threads=2)
+        clock = VirtualClock()
+        events: list[Any] = []
+        await replay_audio(
+            pipeline.session(started(), alert_id_prefix="p"),
+            channels,
+            open_lane=lambda channel, deliver, service=service: service.open_lane(
+                call_id="c1",
+                channel=channel,
+                language="ja",
+                sample_rate_hz=8000,
+                deliver=deliver,
+            ),
+            pace=Pace(speed, clock.time, clock.sleep),
+            show=events.append,
+        )
+        await service.stop()
+        replays.append([event_to_json(event) for event in events])
+
+    assert replays[0] == replays[1]
+    assert any('"final_hypothesis"' in line for line in replays[0])
+    assert any('"alert_raised"' in line and '"threat"' in line for line in replays[0])
 
 
 async def replayed(pipeline, lines):

@@ -232,7 +232,8 @@ class Node:
         """The store lost the tenant's stream: publish again what it should still hold."""
         since = datetime.now(UTC) - timedelta(days=self._settings.store.retention_days)
         entries = await self.journal.mark_all_unpublished(tenant, utc_iso(since))
-        log.warning("stream_refilled", tenant=tenant, entries=entries)
+        if entries:
+            log.warning("stream_refilled", tenant=tenant, entries=entries)
 
     async def _flush_outbox(self) -> None:
         """Publish what is left while the store is well; the journal keeps the rest."""
