@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mamori.monitor.events import Channel, EndReason
 from mamori.telephony.codecs import MediaFormat
 from mamori.telephony.registry import (
-    CallKey,
+    CallName,
     CallRegistry,
     CallState,
     Claim,
@@ -25,8 +25,8 @@ def registry(**config: int) -> CallRegistry:
     return CallRegistry(RegistryConfig(**config))
 
 
-def key(call_id: str, tenant: str = "t") -> CallKey:
-    return CallKey(tenant=tenant, call_id=call_id)
+def name(call_id: str, tenant: str = "t") -> CallName:
+    return CallName(tenant=tenant, call_id=call_id)
 
 
 def claim(calls: CallRegistry, call_id: str, now_ms: int = 0, tenant: str = "t") -> Claim:
@@ -40,14 +40,14 @@ def refusal(calls: CallRegistry, call_id: str, now_ms: int = 0) -> str:
 
 
 def end(calls: CallRegistry, call_id: str, now_ms: int = 0, tenant: str = "t") -> None:
-    calls.ending(key(call_id, tenant))
-    calls.ended(key(call_id, tenant), now_ms)
+    calls.ending(name(call_id, tenant))
+    calls.ended(name(call_id, tenant), now_ms)
 
 
 def test_a_new_id_begins_a_call_of_that_name() -> None:
     calls = registry()
-    assert claim(calls, "a") == Claim(key=key("a"), resumed=False, linked_call_id=None)
-    assert calls.state(key("a")) is CallState.CONNECTED
+    assert claim(calls, "a") == Claim(name=name("a"), resumed=False, linked_call_id=None)
+    assert calls.state(name("a")) is CallState.CONNECTED
 
 
 def test_a_connected_id_is_refused() -> None:
@@ -62,7 +62,7 @@ def test_two_tenants_never_mix() -> None:
     assert claim(calls, "a", tenant="u").linked_call_id is None
     end(calls, "a", tenant="t")
     assert refusal_of_other(calls) == "duplicate_call"
-    assert claim(calls, "a", tenant="t").key == key("a~2")
+    assert claim(calls, "a", tenant="t").name == name("a~2")
 
 
 def refusal_of_other(calls: CallRegistry) -> str:
@@ -75,27 +75,27 @@ def refusal_of_other(calls: CallRegistry) -> str:
 def test_a_lost_call_waits_for_the_grace_and_no_longer(after_ms: int, resumed: bool) -> None:
     calls = registry()
     claim(calls, "a")
-    assert calls.lose(key("a"), 10_000) == 12_000
+    assert calls.lose(name("a"), 10_000) == 12_000
     expired = calls.expire(10_000 + after_ms)
-    assert expired == ([] if resumed else [(key("a"), EndReason.TRANSPORT_LOST)])
+    assert expired == ([] if resumed else [(name("a"), EndReason.TRANSPORT_LOST)])
     again = claim(calls, "a", 10_000 + after_ms)
     assert again.resumed is resumed
-    assert again.key == key("a" if resumed else "a~2")
+    assert again.name == name("a" if resumed else "a~2")
     assert again.linked_call_id == (None if resumed else "a")
 
 
 def test_a_call_ends_for_the_reason_for_which_it_was_lost() -> None:
     calls = registry()
     claim(calls, "a")
-    calls.lose(key("a"), 0, EndReason.PROTOCOL_ERROR)
-    assert calls.expire(2_000) == [(key("a"), EndReason.PROTOCOL_ERROR)]
+    calls.lose(name("a"), 0, EndReason.PROTOCOL_ERROR)
+    assert calls.expire(2_000) == [(name("a"), EndReason.PROTOCOL_ERROR)]
     assert calls.expire(9_000) == []
 
 
 def test_a_call_that_goes_on_does_not_expire() -> None:
     calls = registry()
     claim(calls, "a")
-    calls.lose(key("a"), 0)
+    calls.lose(name("a"), 0)
     claim(calls, "a", 1_000)
     assert calls.expire(9_000) == []
 
@@ -103,7 +103,7 @@ def test_a_call_that_goes_on_does_not_expire() -> None:
 def test_a_call_goes_on_only_with_the_media_it_began_with() -> None:
     calls = registry()
     claim(calls, "a")
-    calls.lose(key("a"), 0)
+    calls.lose(name("a"), 0)
     with pytest.raises(ClaimError) as refused:
         calls.claim("t", "a", OTHER_MEDIA, 0)
     assert refused.value.code == "media_changed"
@@ -117,19 +117,19 @@ def test_the_same_id_again_and_again_counts_up_and_links_back() -> None:
         before = "a" if number == 2 else f"a~{number - 1}"
         end(calls, before)
         again = claim(calls, "a")
-        assert (again.key.call_id, again.linked_call_id) == (f"a~{number}", before)
+        assert (again.name.call_id, again.linked_call_id) == (f"a~{number}", before)
 
 
 def test_an_id_is_free_while_its_call_is_still_ending() -> None:
     calls = registry()
     claim(calls, "a")
-    calls.ending(key("a"))
-    assert claim(calls, "a") == Claim(key=key("a~2"), resumed=False, linked_call_id="a")
+    calls.ending(name("a"))
+    assert claim(calls, "a") == Claim(name=name("a~2"), resumed=False, linked_call_id="a")
     assert refusal(calls, "a") == "duplicate_call"
-    calls.ended(key("a"), 0)
+    calls.ended(name("a"), 0)
     assert refusal(calls, "a") == "duplicate_call"
     end(calls, "a~2")
-    assert claim(calls, "a").key == key("a~3")
+    assert claim(calls, "a").name == name("a~3")
 
 
 def test_a_client_may_come_back_with_the_name_it_was_given() -> None:
@@ -138,10 +138,10 @@ def test_a_client_may_come_back_with_the_name_it_was_given() -> None:
     end(calls, "a")
     claim(calls, "a")
     assert refusal(calls, "a~2") == "duplicate_call"
-    calls.lose(key("a~2"), 0)
-    assert claim(calls, "a~2") == Claim(key=key("a~2"), resumed=True)
+    calls.lose(name("a~2"), 0)
+    assert claim(calls, "a~2") == Claim(name=name("a~2"), resumed=True)
     end(calls, "a~2")
-    assert claim(calls, "a~2") == Claim(key=key("a~3"), resumed=False, linked_call_id="a~2")
+    assert claim(calls, "a~2") == Claim(name=name("a~3"), resumed=False, linked_call_id="a~2")
 
 
 def test_a_clients_own_tilde_is_never_taken_over() -> None:
@@ -149,7 +149,7 @@ def test_a_clients_own_tilde_is_never_taken_over() -> None:
     claim(calls, "a~2")
     claim(calls, "a")
     end(calls, "a")
-    assert claim(calls, "a").key == key("a~3")
+    assert claim(calls, "a").name == name("a~3")
 
 
 @pytest.mark.parametrize(("after_ms", "linked"), [(1_000, "a"), (1_001, None)])
@@ -174,21 +174,21 @@ def test_a_tenant_has_so_many_calls_and_those_that_wait_or_end_count() -> None:
     calls = registry(max_calls_per_tenant=2)
     claim(calls, "a")
     claim(calls, "b")
-    calls.lose(key("a"), 0)
+    calls.lose(name("a"), 0)
     assert refusal(calls, "c") == "too_many_calls"
     assert claim(calls, "a").resumed
-    calls.ending(key("a"))
+    calls.ending(name("a"))
     assert refusal(calls, "c") == "too_many_calls"
-    calls.ended(key("a"), 0)
-    assert claim(calls, "c").key == key("c")
+    calls.ended(name("a"), 0)
+    assert claim(calls, "c").name == name("c")
 
 
 def test_a_call_that_never_began_leaves_nothing() -> None:
     calls = registry(max_calls_per_tenant=1)
     claim(calls, "a")
-    calls.release(key("a"))
+    calls.release(name("a"))
     assert len(calls) == 0
-    assert claim(calls, "a") == Claim(key=key("a"), resumed=False, linked_call_id=None)
+    assert claim(calls, "a") == Claim(name=name("a"), resumed=False, linked_call_id=None)
 
 
 @given(
@@ -203,20 +203,20 @@ def test_a_call_that_never_began_leaves_nothing() -> None:
 )
 def test_no_two_live_calls_ever_share_a_name(steps: list[tuple[str, str, str]]) -> None:
     calls = registry(max_calls_per_tenant=3)
-    given_names: dict[CallKey, int] = {}
+    given_names: dict[CallName, int] = {}
     now_ms = 0
     for action, call_id, tenant in steps:
         now_ms += 500
-        named = key(call_id, tenant)
+        named = name(call_id, tenant)
         state = calls.state(named)
         if action == "claim":
             try:
                 claimed = calls.claim(tenant, call_id, MEDIA, now_ms)
             except ClaimError:
                 continue
-            assert claimed.key.tenant == tenant
-            assert claimed.resumed is (claimed.key in given_names)
-            given_names[claimed.key] = now_ms
+            assert claimed.name.tenant == tenant
+            assert claimed.resumed is (claimed.name in given_names)
+            given_names[claimed.name] = now_ms
         elif action == "expire":
             calls.expire(now_ms)
         elif state is CallState.CONNECTED and action == "lose":

@@ -15,7 +15,7 @@ from mamori.telephony.intake import CallIntake, MediaEvent
 from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import CallHandle, CallSink, TelephonyObserver
 from mamori.telephony.protocols.port import CallRequest, OpenedCall, TakeGap, TakeUpdate
-from mamori.telephony.registry import CallKey, CallRegistry, CallState, Claim, ClaimError
+from mamori.telephony.registry import CallName, CallRegistry, CallState, Claim, ClaimError
 from mamori.telephony.trouble import where
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,7 @@ _NS_PER_MS = 1_000_000
 class DeskCall:
     """One live call, whatever connection it has."""
 
-    key: CallKey
+    name: CallName
     started: CallStarted
     resumable: bool
     handle: CallHandle
@@ -53,7 +53,7 @@ class CallDesk:
         self._monotonic_ns = monotonic_ns
         self._utc_now = utc_now
         self._registry = CallRegistry(config.registry)
-        self._calls: dict[CallKey, DeskCall] = {}
+        self._calls: dict[CallName, DeskCall] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
@@ -79,11 +79,11 @@ class CallDesk:
             started = self._started(claim, request)
             handle = await self._sink.open_call(started)
         except BaseException:
-            self._registry.release(claim.key)
+            self._registry.release(claim.name)
             self._check_idle()
             raise
         call = DeskCall(
-            key=claim.key,
+            name=claim.name,
             started=started,
             resumable=request.resumable,
             handle=handle,
@@ -94,7 +94,7 @@ class CallDesk:
                 now_ns=self._monotonic_ns(),
             ),
         )
-        self._calls[claim.key] = call
+        self._calls[claim.name] = call
         log.info("call_started", tenant=tenant, call_id=started.call_id, dialect=started.dialect)
         self._observer.call_started(tenant=tenant, dialect=started.dialect)
         return call, OpenedCall(started=started, resumed=False, position_ms=0)
@@ -108,7 +108,7 @@ class CallDesk:
         dropped = call.intake.dropped_samples - before
         if dropped:
             self._observer.audio_dropped(
-                tenant=call.key.tenant,
+                tenant=call.name.tenant,
                 samples=dropped,
                 sample_rate_hz=call.intake.media.sample_rate_hz,
             )
@@ -129,7 +129,7 @@ class CallDesk:
         if call.ending is None:
             call.handle.feed(
                 CallUpdated(
-                    call_id=call.key.call_id,
+                    call_id=call.name.call_id,
                     offset_ms=call.intake.position_ms,
                     language=update.language,
                     agent_id=update.agent_id,
@@ -146,7 +146,7 @@ class CallDesk:
         if not call.resumable:
             self._end_soon(call, reason)
             return
-        deadline_ms = self._registry.lose(call.key, self._now_ms(), reason)
+        deadline_ms = self._registry.lose(call.name, self._now_ms(), reason)
         self._expire_at(call, deadline_ms)
 
     async def end(self, call: DeskCall, reason: EndReason) -> CallEnded | None:
@@ -156,7 +156,7 @@ class CallDesk:
     def end_waiting(self, reason: EndReason) -> None:
         """End the calls whose connection is lost, without waiting any longer."""
         for call in list(self._calls.values()):
-            if self._registry.state(call.key) is CallState.WAITING:
+            if self._registry.state(call.name) is CallState.WAITING:
                 self._end_soon(call, reason)
 
     async def wait_until_idle(self, timeout_s: float | None) -> bool:
@@ -169,27 +169,27 @@ class CallDesk:
         return True
 
     def _resume(self, claim: Claim, request: CallRequest) -> tuple[DeskCall, OpenedCall]:
-        call = self._calls[claim.key]
+        call = self._calls[claim.name]
         try:
             self._feed(call, call.intake.reconnected(request.position_ms, self._monotonic_ns()))
         except Exception:
             self._end_soon(call, EndReason.INTERRUPTED)
             raise
-        log.info("call_resumed", tenant=claim.key.tenant, call_id=claim.key.call_id)
-        self._observer.call_resumed(tenant=claim.key.tenant, dialect=call.started.dialect)
+        log.info("call_resumed", tenant=claim.name.tenant, call_id=claim.name.call_id)
+        self._observer.call_resumed(tenant=claim.name.tenant, dialect=call.started.dialect)
         opened = OpenedCall(started=call.started, resumed=True, position_ms=call.intake.position_ms)
         return call, opened
 
     def _started(self, claim: Claim, request: CallRequest) -> CallStarted:
         now = self._utc_now().astimezone(UTC)
         return CallStarted(
-            call_id=claim.key.call_id,
-            tenant=claim.key.tenant,
+            call_id=claim.name.call_id,
+            tenant=claim.name.tenant,
             dialect=request.dialect,
             channels=request.media.channels,
             encoding=request.media.encoding,
             sample_rate_hz=pipeline_rate_hz(request.media.sample_rate_hz),
-            language=request.language or self._config.language_of(claim.key.tenant),
+            language=request.language or self._config.language_of(claim.name.tenant),
             direction=request.direction,
             customer=request.customer,
             agent=request.agent,
@@ -203,23 +203,23 @@ class CallDesk:
         asyncio.get_running_loop().call_later(wait_ms / 1000, self._expire, call, deadline_ms)
 
     def _expire(self, call: DeskCall, deadline_ms: int) -> None:
-        for key, reason in self._registry.expire(self._now_ms()):
-            self._end_soon(self._calls[key], reason)
-        waiting = self._registry.state(call.key) is CallState.WAITING
-        if waiting and self._calls.get(call.key) is call and self._now_ms() < deadline_ms:
+        for name, reason in self._registry.expire(self._now_ms()):
+            self._end_soon(self._calls[name], reason)
+        waiting = self._registry.state(call.name) is CallState.WAITING
+        if waiting and self._calls.get(call.name) is call and self._now_ms() < deadline_ms:
             # The timer ran a fraction of a millisecond ahead of the clock.
             self._expire_at(call, deadline_ms + 1)
 
     def _end_soon(self, call: DeskCall, reason: EndReason) -> asyncio.Task[CallEnded | None]:
         if call.ending is None:
-            self._registry.ending(call.key)
+            self._registry.ending(call.name)
             call.ending = asyncio.create_task(
-                self._end(call, reason), name=f"end-call:{call.key.call_id}"
+                self._end(call, reason), name=f"end-call:{call.name.call_id}"
             )
         return call.ending
 
     async def _end(self, call: DeskCall, reason: EndReason) -> CallEnded | None:
-        tenant = call.key.tenant
+        tenant = call.name.tenant
         try:
             try:
                 self._feed(call, call.intake.finish())
@@ -229,21 +229,21 @@ class CallDesk:
             log.error(
                 "call_failed",
                 tenant=tenant,
-                call_id=call.key.call_id,
+                call_id=call.name.call_id,
                 error_type=type(error).__name__,
                 at=where(error),
             )
             self._observer.call_failed(tenant=tenant)
             return None
         finally:
-            del self._calls[call.key]
-            self._registry.ended(call.key, self._now_ms())
+            del self._calls[call.name]
+            self._registry.ended(call.name, self._now_ms())
             self._observer.call_ended(tenant=tenant, dialect=call.started.dialect, reason=reason)
             self._check_idle()
         log.info(
             "call_ended",
             tenant=tenant,
-            call_id=call.key.call_id,
+            call_id=call.name.call_id,
             reason=ended.reason.value,
             duration_ms=ended.duration_ms,
         )

@@ -48,7 +48,7 @@ class ClaimError(MamoriError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallKey:
+class CallName:
     """A call's one name on this node: the same id of two tenants is two calls."""
 
     tenant: str
@@ -57,9 +57,9 @@ class CallKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What a start means: a new call under this key, or (``resumed``) one that goes on."""
+    """What a start means: a new call under this name, or (``resumed``) one that goes on."""
 
-    key: CallKey
+    name: CallName
     resumed: bool
     linked_call_id: str | None = None
 
@@ -95,17 +95,17 @@ class CallRegistry:
 
     def __init__(self, config: RegistryConfig) -> None:
         self._config = config
-        self._live: dict[CallKey, _Live] = {}
+        self._live: dict[CallName, _Live] = {}
         self._per_tenant: dict[str, int] = {}
-        self._latest: dict[CallKey, CallKey] = {}  # base id -> its newest live call
+        self._latest: dict[CallName, CallName] = {}  # base id -> its newest live call
         self._ended: dict[str, OrderedDict[str, _Ended]] = {}  # tenant -> base id -> its last call
 
     def __len__(self) -> int:
         return len(self._live)
 
-    def state(self, key: CallKey) -> CallState | None:
+    def state(self, name: CallName) -> CallState | None:
         """Where this call stands; None when it is not alive."""
-        live = self._live.get(key)
+        live = self._live.get(name)
         return None if live is None else live.state
 
     def claim(self, tenant: str, call_id: str, media: MediaFormat, now_ms: int) -> Claim:
@@ -114,8 +114,8 @@ class CallRegistry:
         A waiting call goes on. An id whose call has ended (or is ending) begins a new call named
         ``<id>~2``, ``<id>~3`` and so on, linked to the one before.
         """
-        key = self._newest(CallKey(tenant=tenant, call_id=call_id))
-        live = self._live.get(key)
+        name = self._newest(CallName(tenant=tenant, call_id=call_id))
+        live = self._live.get(name)
         if live is not None and live.state is CallState.CONNECTED:
             raise ClaimError("duplicate_call", "a call with this call_id is connected already")
         if live is not None and live.state is CallState.WAITING:
@@ -124,7 +124,7 @@ class CallRegistry:
                     "media_changed", "a call goes on with the media that it began with"
                 )
             live.state = CallState.CONNECTED
-            return Claim(key=key, resumed=True)
+            return Claim(name=name, resumed=True)
         if self._per_tenant.get(tenant, 0) >= self._config.max_calls_per_tenant:
             raise ClaimError(
                 "too_many_calls",
@@ -133,70 +133,72 @@ class CallRegistry:
             )
         return self._begin(tenant, live.base_id if live else call_id, media, now_ms)
 
-    def lose(self, key: CallKey, now_ms: int, reason: EndReason = EndReason.TRANSPORT_LOST) -> int:
+    def lose(
+        self, name: CallName, now_ms: int, reason: EndReason = EndReason.TRANSPORT_LOST
+    ) -> int:
         """The call's connection is gone; return until when it waits for another."""
-        live = self._live[key]
+        live = self._live[name]
         live.state = CallState.WAITING
         live.deadline_ms = now_ms + self._config.grace_ms
         live.reason = reason
         return live.deadline_ms
 
-    def expire(self, now_ms: int) -> list[tuple[CallKey, EndReason]]:
+    def expire(self, now_ms: int) -> list[tuple[CallName, EndReason]]:
         """The calls that have waited long enough; they are ending from now on."""
         expired = [
-            (key, live.reason)
-            for key, live in self._live.items()
+            (name, live.reason)
+            for name, live in self._live.items()
             if live.state is CallState.WAITING and live.deadline_ms <= now_ms
         ]
-        for key, _ in expired:
-            self.ending(key)
+        for name, _ in expired:
+            self.ending(name)
         return expired
 
-    def ending(self, key: CallKey) -> None:
+    def ending(self, name: CallName) -> None:
         """The call takes no more audio; its id may begin a new one."""
-        self._live[key].state = CallState.ENDING
+        self._live[name].state = CallState.ENDING
 
-    def ended(self, key: CallKey, now_ms: int) -> None:
+    def ended(self, name: CallName, now_ms: int) -> None:
         """The call is over; remember its id for a while."""
-        live = self._forget(key)
-        memory = self._ended.setdefault(key.tenant, OrderedDict())
+        live = self._forget(name)
+        memory = self._ended.setdefault(name.tenant, OrderedDict())
         before = memory.pop(live.base_id, None)
-        number = _number(key.call_id, live.base_id)
+        number = _number(name.call_id, live.base_id)
         if before is not None and before.number > number:
             memory[live.base_id] = before
         else:
-            memory[live.base_id] = _Ended(key.call_id, number, now_ms)
+            memory[live.base_id] = _Ended(name.call_id, number, now_ms)
         self._trim(memory, now_ms)
 
-    def release(self, key: CallKey) -> None:
+    def release(self, name: CallName) -> None:
         """The call never began: nothing of it is remembered."""
-        self._forget(key)
+        self._forget(name)
 
-    def _newest(self, wanted: CallKey) -> CallKey:
-        """The newest live call of the same base id, else the key itself."""
+    def _newest(self, wanted: CallName) -> CallName:
+        """The newest live call of the same base id, else the name itself."""
         live = self._live.get(wanted)
         base_id = live.base_id if live else wanted.call_id
-        return self._latest.get(CallKey(tenant=wanted.tenant, call_id=base_id), wanted)
+        return self._latest.get(CallName(tenant=wanted.tenant, call_id=base_id), wanted)
 
     def _begin(self, tenant: str, call_id: str, media: MediaFormat, now_ms: int) -> Claim:
         memory = self._ended.get(tenant, OrderedDict())
         self._trim(memory, now_ms)
         base_id = self._base_id(memory, call_id)
-        base = CallKey(tenant=tenant, call_id=base_id)
+        base = CallName(tenant=tenant, call_id=base_id)
         previous = memory.get(base_id)
         newest = self._latest.get(base)
         linked = newest.call_id if newest else previous.call_id if previous else None
-        key = base
+        name = base
         if linked is not None:
             number = _number(linked, base_id) + 1
-            key = CallKey(tenant=tenant, call_id=f"{base_id}~{number}")
-            while key in self._live or key.call_id in memory:
+            name = CallName(tenant=tenant, call_id=f"{base_id}~{number}")
+            while name in self._live or name.call_id in memory:
                 number += 1
-                key = CallKey(tenant=tenant, call_id=f"{base_id}~{number}")
-        self._live[key] = _Live(base_id, media, CallState.CONNECTED)
-        self._latest[base] = key
+                name = CallName(tenant=tenant, call_id=f"{base_id}~{number}")
+        self._live[name] = _Live(base_id, media, CallState.CONNECTED)
+        self._latest[base] = name
         self._per_tenant[tenant] = self._per_tenant.get(tenant, 0) + 1
-        return Claim(key=key, resumed=False, linked_call_id=linked)
+        return Claim(name=name, resumed=False, linked_call_id=linked)
 
     @staticmethod
     def _base_id(memory: OrderedDict[str, _Ended], call_id: str) -> str:
@@ -205,14 +207,14 @@ class CallRegistry:
         ended = memory.get(base_id) if tilde else None
         return base_id if ended is not None and ended.call_id == call_id else call_id
 
-    def _forget(self, key: CallKey) -> _Live:
-        live = self._live.pop(key)
-        base = CallKey(tenant=key.tenant, call_id=live.base_id)
-        if self._latest.get(base) == key:
+    def _forget(self, name: CallName) -> _Live:
+        live = self._live.pop(name)
+        base = CallName(tenant=name.tenant, call_id=live.base_id)
+        if self._latest.get(base) == name:
             del self._latest[base]
-        self._per_tenant[key.tenant] -= 1
-        if not self._per_tenant[key.tenant]:
-            del self._per_tenant[key.tenant]
+        self._per_tenant[name.tenant] -= 1
+        if not self._per_tenant[name.tenant]:
+            del self._per_tenant[name.tenant]
         return live
 
     def _trim(self, memory: OrderedDict[str, _Ended], now_ms: int) -> None:
