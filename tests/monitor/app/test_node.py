@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib import resources
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ async def stream_length(client):
 async def test_an_alert_is_in_the_stream_when_the_node_has_stopped(node):
     call = await started_call(node)
     await call.end(EndReason.COMPLETED)
-    lengths = []
+    lengths: list[int] = []
     node._stack.push_async_callback(lambda: _note(lengths, node.store.client))
 
     await node.stop(drain_s=0)
@@ -93,7 +94,7 @@ async def test_a_node_whose_journal_fails_shows_alerts_says_so_and_still_stops(n
         raise JournalError("disk_full", "no room", recoverable=True)
 
     monkeypatch.setattr(node.journal, "append", refuse)
-    heard = []
+    heard: list[Any] = []
     call = await started_call(node, frames=0)
     call.subscribe(heard.append)
     await _feed_two(call)
@@ -139,7 +140,7 @@ async def test_background_work_that_ends_degrades_its_part(node, monkeypatch):
 
 
 async def test_a_draining_node_says_that_it_takes_no_calls(node):
-    states = []
+    states: list[str] = []
     node._stack.callback(lambda: states.append(node._parts()["telephony"].state))
     before = node._parts()["telephony"].state
 

@@ -115,6 +115,15 @@ class OneSentence:
         pass
 
 
+def lanes_of(service):
+    def open_lane(channel, deliver):
+        return service.open_lane(
+            call_id="c1", channel=channel, language="ja", sample_rate_hz=8000, deliver=deliver
+        )
+
+    return open_lane
+
+
 async def test_with_words_too_a_replay_gives_the_same_events_at_every_speed(pipeline):
     recording = read_recording(demo_calls()[0].file)
     channels = [pcm[: 20 * 8000] for pcm in recording.channels]
@@ -126,13 +135,7 @@ async def test_with_words_too_a_replay_gives_the_same_events_at_every_speed(pipe
         await replay_audio(
             pipeline.session(started(), alert_id_prefix="p"),
             channels,
-            open_lane=lambda channel, deliver, service=service: service.open_lane(
-                call_id="c1",
-                channel=channel,
-                language="ja",
-                sample_rate_hz=8000,
-                deliver=deliver,
-            ),
+            open_lane=lanes_of(service),
             pace=Pace(speed, clock.time, clock.sleep),
             show=events.append,
         )
