@@ -5,6 +5,7 @@ import string
 
 import pytest
 
+from mamori.monitor.demo import demo_calls
 from mamori.monitor.events import (
     AlertRaised,
     Category,
@@ -19,6 +20,7 @@ from mamori.monitor.events import (
     Severity,
     Telling,
 )
+from mamori.monitor.recognition.models.reasons import TEXTS as REASONS
 from mamori.monitor.texts import LANGUAGES, Texts, catalogue
 from mamori.monitor.texts.alert_lines import alert_line, media_time
 
@@ -39,6 +41,33 @@ def test_a_text_takes_the_same_values_in_both_languages(key):
 def test_japanese_texts_are_japanese():
     for key, text in catalogue("ja").items():
         assert re.search(r"[\u3040-\u30ff\u4e00-\u9fff]", text), key
+
+
+JAPANESE = {
+    **catalogue("ja"),
+    **{f"reason {code}": text for code, text in REASONS["ja"].items()},
+    **{f"title {call.call_id}": call.title_ja for call in demo_calls()},
+}
+# Brackets around nothing but an id, a code or a path keep the width of what they hold.
+CODE_IN_BRACKETS = re.compile(r"\((?:\{(?:id|code)\}|[\w./-]+)\)", re.ASCII)
+
+
+@pytest.mark.parametrize("key", sorted(JAPANESE))
+def test_running_japanese_has_full_width_brackets_and_colons(key):
+    text = CODE_IN_BRACKETS.sub("", JAPANESE[key])
+    text = re.sub(r"\{(\w+):[^}]*\}", r"{\1}", text)
+
+    assert not set("():") & set(text)
+
+
+def test_screens_call_the_supervisor_by_one_word():
+    assert [key for key, text in JAPANESE.items() if "上席" in text] == []
+
+
+def test_the_word_for_a_severity_stands_for_nothing_else():
+    using = [key for key, text in JAPANESE.items() if "警告" in text]
+
+    assert using == ["severity.warning"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -72,7 +72,7 @@ def demo_calls() -> tuple[DemoCall, ...]:
             file=calls / "deposit_refund.wav",
             call_id="demo-deposit-refund",
             language="ja",
-            title_ja="退去精算の誤り：率直だが正当な苦情（警告なし）",
+            title_ja="退去精算の誤り：率直だが正当な苦情（アラートは出ない想定）",
             title_en="A wrong bill after moving out: blunt but fair, must stay silent",
             agent_id="mori",
             expected=frozenset(),

@@ -39,23 +39,23 @@ _ENGLISH: Mapping[ReasonCode, str] = {
 }
 _JAPANESE: Mapping[ReasonCode, str] = {
     ReasonCode.SWITCHED_OFF: (
-        "音声認識は無効に設定されています。音の大きさと通話時間のみで検知します。"
+        "音声認識は無効に設定されています。声の大きさと通話時間だけで検知します。"
     ),
     ReasonCode.ENGINE_NOT_INSTALLED: (
-        "{engine} がインストールされていません。次を実行してください: {remedy}"
+        "{engine} がインストールされていません。次を実行してください：{remedy}"
     ),
     ReasonCode.MODEL_TAKEN: "{engine} は {languages} にモデル {model} を使用します（{folder}）。",
     ReasonCode.MODEL_UNPINNED: (
         "モデル {model} は手動で配置されたため、ファイルの検証ができません。"
     ),
-    ReasonCode.MODEL_REFUSED: "モデル {model} は読み込みません: {detail}",
+    ReasonCode.MODEL_REFUSED: "モデル {model} は読み込みません：{detail}",
     ReasonCode.MODEL_ABSENT: (
-        "{engine} に {languages} のモデルがありません。次を実行してください: {remedy}"
+        "{engine} に {languages} のモデルがありません。次を実行してください：{remedy}"
     ),
-    ReasonCode.MODEL_NOT_OBTAINED: "モデル {model} を取得できませんでした: {detail}",
+    ReasonCode.MODEL_NOT_OBTAINED: "モデル {model} を取得できませんでした：{detail}",
     ReasonCode.BOTH_ENGINES: "発話中の途中経過は Vosk、確定した文字起こしは whisper が担当します。",
     ReasonCode.NO_ENGINE: (
-        "{languages} の言葉を認識できるエンジンがありません。音の大きさと通話時間のみで検知します。"
+        "{languages} の言葉を認識できるエンジンがありません。声の大きさと通話時間だけで検知します。"
     ),
 }
 TEXTS: Mapping[str, Mapping[ReasonCode, str]] = MappingProxyType(
