@@ -26,7 +26,7 @@ from mamori.monitor.events import (
     MediaDropped,
     MediaGap,
 )
-from mamori.telephony.keys import TenantKeys
+from mamori.telephony.keys import AccessKeys
 from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import NullObserver
 from mamori.telephony.server import TelephonyServer
@@ -192,7 +192,7 @@ class Harness:
 
     async def start(self, **config: Any) -> None:
         settings: dict[str, Any] = {"port": 0, "auth_failure_delay_ms": 20, **config}
-        keys = TenantKeys({"acme": [KEY, NEW_KEY], "other": [OTHER_KEY]})
+        keys = AccessKeys({"acme": [KEY, NEW_KEY], "other": [OTHER_KEY]})
         self.server = TelephonyServer(TelephonyConfig(**settings), keys, self.sink, self.observer)
         await self.server.start()
 

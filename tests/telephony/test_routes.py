@@ -31,6 +31,7 @@ def test_the_three_addresses_are_told_apart() -> None:
     "target",
     ["", "/", "/v1", "/v1/native", "/v1/native/", "/v1/native/a/", "/v1/native/a%20b", "/vosk",
      "/vosk/", "/vosk/a/b", "/V1/native/a", "//v1/native/a", "/v1/native/" + "a" * 65,
+     "/v1/native/Acme", "/v1/native/a.b", "/v1/native/_a",
      "/v1/native/a?" + "&".join("x=1" for _ in range(40))],
 )  # fmt: skip
 def test_anything_else_is_nobodys_address(target: str) -> None:

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from mamori.telephony.keys import TenantKeys
+from mamori.telephony.keys import AccessKeys
 from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import TelephonyObserver
 from mamori.telephony.protocols.errors import ERRORS, ProtocolError, error_json
@@ -65,7 +65,7 @@ class Door:
     """Checks address, key and room for every connection of the server."""
 
     def __init__(
-        self, *, config: TelephonyConfig, keys: TenantKeys, observer: TelephonyObserver
+        self, *, config: TelephonyConfig, keys: AccessKeys, observer: TelephonyObserver
     ) -> None:
         self._config = config
         self._keys = keys

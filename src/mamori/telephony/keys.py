@@ -10,16 +10,16 @@ from typing import Final
 
 from mamori.errors import ConfigError
 
-TENANT_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""What a tenant may be called: it is part of addresses and of keys in the store."""
+TENANT_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What a tenant may be called: it is part of addresses and of key names in the store."""
 
-# A key stands in a header or an address: printable ASCII without spaces. 8 is the least that
-# resists guessing at the rate that the delay on failure allows.
-_KEY_PATTERN: Final = re.compile(r"[!-~]{8,256}")
+# A key stands in a header or an address: printable ASCII without spaces. 16 characters of a random
+# alphabet are beyond guessing over a network.
+_KEY_PATTERN: Final = re.compile(r"[!-~]{16,256}")
 _NO_KEY: Final = bytes(32)  # no digest of a key that anybody knows
 
 
-class TenantKeys:
+class AccessKeys:
     """Each tenant's keys: several at a time, so that they can be changed without a pause.
 
     ConfigError when a name or a key is malformed, a tenant has none, or two share one. The check
@@ -62,7 +62,7 @@ class TenantKeys:
         return matches[0] if matches else None
 
     def __repr__(self) -> str:
-        return f"TenantKeys(tenants={list(self._digests)})"
+        return f"AccessKeys(tenants={list(self._digests)})"
 
 
 def _digest(key: str) -> bytes:
@@ -76,7 +76,7 @@ def _problems(keys: Mapping[str, Sequence[str]]) -> list[str]:
     for tenant, tenant_keys in keys.items():
         if TENANT_PATTERN.fullmatch(tenant) is None:
             problems.append(
-                f"tenant {tenant!r}: a name is 1 to 64 letters, digits, '.', '_' or '-'"
+                f"tenant {tenant!r}: a name is 1 to 64 of a-z, 0-9, '_' and '-', no sign first"
             )
         if isinstance(tenant_keys, str) or not tenant_keys:
             problems.append(f"tenant {tenant!r}: give a list of at least one key")
@@ -85,7 +85,7 @@ def _problems(keys: Mapping[str, Sequence[str]]) -> list[str]:
             if _KEY_PATTERN.fullmatch(key) is None:
                 problems.append(
                     f"tenant {tenant!r}, key {number}:"
-                    " a key is 8 to 256 printable ASCII characters without spaces"
+                    " a key is 16 to 256 printable ASCII characters without spaces"
                 )
             elif owner.setdefault(key, tenant) != tenant:
                 problems.append(f"tenant {tenant!r}, key {number}: {owner[key]!r} has the same key")

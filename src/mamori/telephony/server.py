@@ -18,7 +18,7 @@ from mamori.monitor.events import EndReason
 from mamori.telephony.connection import Connection
 from mamori.telephony.desk import CallDesk
 from mamori.telephony.door import Door, DoorConnection, select_subprotocol
-from mamori.telephony.keys import TenantKeys
+from mamori.telephony.keys import AccessKeys
 from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import CallSink, NullObserver, TelephonyObserver
 
@@ -38,7 +38,7 @@ class TelephonyServer:
     def __init__(
         self,
         config: TelephonyConfig,
-        keys: TenantKeys,
+        keys: AccessKeys,
         sink: CallSink,
         observer: TelephonyObserver | None = None,
         *,

@@ -35,7 +35,7 @@ from mamori.monitor.store.embedded_config import EmbeddedConfig
 from mamori.monitor.store.live import LivePublisher
 from mamori.monitor.store.publisher import PublishError, StreamPublisher
 from mamori.monitor.store.scripts import StoreClient
-from mamori.telephony.keys import TenantKeys
+from mamori.telephony.keys import AccessKeys
 from mamori.telephony.server import TelephonyServer
 
 log = structlog.get_logger(__name__)
@@ -158,7 +158,7 @@ class Node:
         self._add_gauges()
         self.server = TelephonyServer(
             telephony_config(settings),
-            TenantKeys(keys),
+            AccessKeys(keys),
             self.hub,
             observer=DoorMetrics(self._metrics),
         )
