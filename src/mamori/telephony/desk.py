@@ -131,7 +131,6 @@ class CallDesk:
                 CallUpdated(
                     call_id=call.name.call_id,
                     offset_ms=call.intake.position_ms,
-                    language=update.language,
                     agent_id=update.agent_id,
                     customer=update.customer,
                     agent=update.agent,

@@ -123,9 +123,9 @@ def test_the_answer_to_a_start_names_the_call_and_where_its_timeline_stands() ->
 def test_audio_update_gap_and_stop_follow_a_start() -> None:
     protocol = started()
     assert protocol.receive_binary(b"abc") == [TakeAudio(data=b"abc")]
-    update = {"type": "update", "language": "en", "agent": {"name": "鈴木"}}
+    update = {"type": "update", "agent_id": "a9", "agent": {"name": "鈴木"}}
     assert protocol.receive_text(json.dumps(update)) == [
-        TakeUpdate(language="en", agent=Party(name="鈴木"))
+        TakeUpdate(agent_id="a9", agent=Party(name="鈴木"))
     ]
     gap = {"type": "gap", "duration_ms": 3_600_000, "cause": "paused"}
     assert protocol.receive_text(json.dumps(gap)) == [
@@ -140,6 +140,33 @@ def test_a_gap_outside_an_hour_is_refused(duration_ms: object) -> None:
     outputs = started().receive_text(json.dumps(gap))
     assert told(outputs[0])["code"] == "bad_message"
     assert "duration_ms" in told(outputs[0])["message"]
+
+
+@pytest.mark.parametrize("language", ["en", "ja", None, 1])
+def test_an_update_of_the_language_is_refused_with_the_reason(language: object) -> None:
+    update = {"type": "update", "language": language, "agent_id": "a9"}
+    outputs = started(language="ja").receive_text(json.dumps(update))
+    assert told(outputs[0])["code"] == "bad_message"
+    assert told(outputs[0])["message"].startswith("language: it is fixed at the start")
+    assert outputs[1] == CloseSocket(code=1008, reason="bad_message")
+
+
+# What turns the direction of writing, isolates, joins, shows nothing or breaks the line.
+@pytest.mark.parametrize("char", "\u202e\u2066\u200f\u200d\u200b\u2028\u2029\x85\ufeff")
+def test_what_would_show_a_name_as_another_is_replaced(char: str) -> None:
+    for key in ("name", "number"):
+        text = json.dumps({**START, "customer": {key: f"山{char}田"}, "agent_id": f"a{char}7"})
+        (output,) = NativeProtocol().receive_text(text)
+        assert isinstance(output, OpenCall)
+        assert getattr(output.request.customer, key) == "山�田"
+        assert output.request.agent_id == "a�7"
+
+
+@pytest.mark.parametrize("name", ["山田 花子", "ﾔﾏﾀﾞ・髙橋", "김민수", "O’Brien", "שרה", "👩"])
+def test_names_in_any_script_stay_as_they_are(name: str) -> None:
+    (output,) = NativeProtocol().receive_text(json.dumps({**START, "customer": {"name": name}}))
+    assert isinstance(output, OpenCall)
+    assert output.request.customer.name == name
 
 
 def test_events_go_out_only_where_they_were_asked_for() -> None:

@@ -33,9 +33,14 @@ _MAX_GAP_MS: Final = 3_600_000
 _MAX_POSITION_MS: Final = 86_400_000
 
 
+# Control and format characters, line and paragraph separators. Among the format characters are the
+# marks that turn the direction of writing: with them a name could show as another on a screen.
+_UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp"})
+
+
 def _printable(text: str) -> str:
-    """The text with control characters replaced, so that no screen or file stumbles on them."""
-    return "".join("�" if unicodedata.category(char) == "Cc" else char for char in text)
+    """The text with what shows nothing replaced, so that no screen, file or eye stumbles on it."""
+    return "".join("�" if unicodedata.category(char) in _UNPRINTABLE else char for char in text)
 
 
 def _primary_language(tag: str) -> str:
@@ -105,7 +110,6 @@ class UpdateMessage(_Message):
     """Something about the call became known."""
 
     type: Literal["update"]
-    language: Language | None = None
     agent_id: Name | None = None
     customer: PartyField | None = None
     agent: PartyField | None = None
@@ -178,6 +182,8 @@ def _code(problem: ErrorDetails) -> str:
 
 def _one_problem(problem: ErrorDetails) -> str:
     tag, *path = problem["loc"]
+    if (tag, *path) == ("update", "language"):
+        return "language: it is fixed at the start of a call, an update cannot change it"
     if problem["type"] == "extra_forbidden":
         model = _MODELS[str(tag)] if len(path) == 1 else _NESTED[str(path[-2])]
         where = ".".join(str(part) for part in (tag, *path[:-1]))

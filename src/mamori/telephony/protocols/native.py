@@ -122,7 +122,6 @@ class NativeProtocol:
         if isinstance(message, UpdateMessage):
             return [
                 TakeUpdate(
-                    language=message.language,
                     agent_id=message.agent_id,
                     customer=message.customer.party() if message.customer else None,
                     agent=message.agent.party() if message.agent else None,

@@ -58,7 +58,6 @@ class TakeGap:
 class TakeUpdate:
     """Something about the call changed; None means unchanged."""
 
-    language: str | None = None
     agent_id: str | None = None
     customer: Party | None = None
     agent: Party | None = None
