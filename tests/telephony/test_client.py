@@ -246,15 +246,20 @@ async def test_events_of_the_call_are_handed_on_in_order(fake: FakeServer) -> No
     assert heard == events
 
 
-async def test_what_the_listener_raises_ends_the_call(fake: FakeServer) -> None:
+# A pipe that nobody reads any more and a timeout are also what a server out of reach looks like.
+@pytest.mark.parametrize("error", [LookupError, BrokenPipeError, OSError, TimeoutError])
+async def test_what_the_listener_raises_ends_the_call_and_is_not_taken_for_the_servers(
+    fake: FakeServer, error: type[Exception]
+) -> None:
     fake.before_stopped = [json.dumps({"type": "detection"})]
 
     def stumble(_event: dict[str, Any]) -> None:
-        raise LookupError("own fault")
+        raise error("own fault")
 
     async with listening(fake):
-        with pytest.raises(LookupError, match="own fault"):
+        with pytest.raises(error, match="own fault") as caught:
             await send(fake, on_event=stumble)
+    assert type(caught.value) is error
 
 
 async def test_an_address_where_nobody_listens_is_not_reachable(fake: FakeServer) -> None:

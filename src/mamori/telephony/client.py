@@ -128,18 +128,26 @@ async def send_recording(
 
 
 async def _converse(url: str, key: str, sender: _Sender) -> SendReport:
-    """Connect, send and listen; turn what the library raises into what a person can act on."""
+    """Connect, send and listen."""
     if not (key.isascii() and key.isprintable()) or " " in key or not key:
         raise SendError("bad_key", "a key is printable ASCII without spaces")
+    async with await _connected(url, key) as connection:
+        return await sender.run(connection)
+
+
+async def _connected(url: str, key: str) -> ClientConnection:
+    """An open connection; what the library raises is turned into what a person can act on.
+
+    Apart from the call itself: an error of the caller's ``on_event`` says nothing about the server.
+    """
     try:
-        async with connect(
+        return await connect(
             url,
             additional_headers={"Authorization": f"Bearer {key}"},
             compression=None,
             open_timeout=CONNECT_TIMEOUT_S,
             proxy=None,  # live audio goes straight to its server
-        ) as connection:
-            return await sender.run(connection)
+        )
     except InvalidURI:
         raise SendError(
             "bad_url", "the address must be ws://host:port/v1/native/<tenant>"
@@ -183,9 +191,11 @@ class _Sender:
             await asyncio.wait({speaker, listener}, return_when=asyncio.FIRST_COMPLETED)
             if speaker.done() and not isinstance(speaker.exception(), ConnectionClosed):
                 speaker.result()
-            async with asyncio.timeout(STOPPED_TIMEOUT_S):
+            async with asyncio.timeout(STOPPED_TIMEOUT_S) as patience:
                 stopped = await listener
         except TimeoutError:
+            if not patience.expired():
+                raise
             raise SendError(
                 "no_answer", "the server does not end the call", recoverable=True
             ) from None
