@@ -50,6 +50,7 @@ class FakeCall:
         self.listeners: list[Callable[[JsonEvent], None]] = []
         self.may_end = asyncio.Event()
         self.may_end.set()
+        self.ending = False
         self.fails_on_feed = False
         self.fails_on_end = False
 
@@ -69,6 +70,7 @@ class FakeCall:
             self.gaps[event.channel, event.cause] += event.duration_samples
 
     async def end(self, reason: EndReason) -> CallEnded:
+        self.ending = True
         await self.may_end.wait()
         if self.fails_on_end:
             raise RuntimeError("secret words of a caller")

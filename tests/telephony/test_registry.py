@@ -170,17 +170,27 @@ def test_only_so_many_ended_ids_are_remembered_the_latest() -> None:
     assert claim(calls, "c").linked_call_id == "c"
 
 
-def test_a_tenant_has_so_many_calls_and_those_that_wait_or_end_count() -> None:
+def test_a_tenant_has_so_many_calls_and_those_that_wait_count() -> None:
     calls = registry(max_calls_per_tenant=2)
     claim(calls, "a")
     claim(calls, "b")
     calls.lose(name("a"), 0)
     assert refusal(calls, "c") == "too_many_calls"
     assert claim(calls, "a").resumed
+
+
+def test_calls_that_are_being_ended_keep_no_new_call_out() -> None:
+    calls = registry(max_calls_per_tenant=1)
+    claim(calls, "a")
     calls.ending(name("a"))
+    calls.ending(name("a"))
+    assert claim(calls, "b").name == name("b")
     assert refusal(calls, "c") == "too_many_calls"
     calls.ended(name("a"), 0)
+    assert refusal(calls, "c") == "too_many_calls"
+    end(calls, "b")
     assert claim(calls, "c").name == name("c")
+    assert refusal(calls, "d") == "too_many_calls"
 
 
 def test_a_call_that_never_began_leaves_nothing() -> None:

@@ -245,6 +245,26 @@ async def test_a_tenant_at_its_limit_is_told_to_come_back_later(harness: Any) ->
         assert (await harness.receive_type(socket, "started"))["resumed"] is True
 
 
+async def test_calls_that_cannot_end_keep_no_new_call_of_their_tenant_out(harness: Any) -> None:
+    await harness.start(registry=RegistryConfig(max_calls_per_tenant=1), max_connections=2)
+    async with harness.connect() as stuck:
+        await stuck.send(harness.start_message("stuck"))
+        await harness.receive_type(stuck, "started")
+        harness.sink.call("stuck").may_end.clear()
+        await stuck.send(STOP)
+        await harness.until(lambda: harness.sink.call("stuck").ending)
+        async with harness.connect() as socket:
+            await socket.send(harness.start_message("next"))
+            await harness.receive_type(socket, "started")
+            with pytest.raises(InvalidStatus):
+                await harness.connect()  # two connections are still two
+            await socket.send(STOP)
+            await harness.receive_type(socket, "stopped")
+        assert harness.server.live_calls == 1
+        harness.sink.call("stuck").may_end.set()
+        await harness.receive_type(stuck, "stopped")
+
+
 async def test_a_node_at_its_limit_refuses_connections(harness: Any) -> None:
     await harness.start(max_connections=1)
     async with harness.connect():

@@ -60,6 +60,7 @@ class Connection:
         desk: CallDesk,
         config: TelephonyConfig,
         observer: TelephonyObserver,
+        on_finishing: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._protocol = protocol
@@ -67,6 +68,7 @@ class Connection:
         self._desk = desk
         self._config = config
         self._observer = observer
+        self._on_finishing = on_finishing
         self._call: DeskCall | None = None
         self._unsubscribe: Callable[[], None] = _nothing
         self._finishing = False  # the call is being ended: nothing else may end it too
@@ -284,6 +286,7 @@ class Connection:
 
     def _finish(self) -> None:
         self._finishing = True
+        self._on_finishing()
         self._deadline_s = None
 
     def _stop_listening(self) -> None:

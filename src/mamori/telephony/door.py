@@ -49,6 +49,7 @@ class DoorConnection(ServerConnection):
         super().__init__(*args, **kwargs)
         self._door = door
         self.admission: Admission | None = None
+        self.finishing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in."""
@@ -71,7 +72,8 @@ class Door:
         self._keys = keys
         self._observer = observer
         self._half_open: OrderedDict[DoorConnection, None] = OrderedDict()
-        self._admitted: Counter[str] = Counter()
+        self._admitted: Counter[str] = Counter()  # those whose call does not end yet
+        self._finishing = 0
         self.draining = False
 
     def came(self, connection: DoorConnection) -> None:
@@ -84,7 +86,16 @@ class Door:
     def went(self, connection: DoorConnection) -> None:
         """A connection is gone."""
         self._half_open.pop(connection, None)
-        if connection.admission is not None:
+        if connection.finishing:
+            self._finishing -= 1
+        elif connection.admission is not None:
+            self._admitted[connection.admission.tenant] -= 1
+
+    def finishing(self, connection: DoorConnection) -> None:
+        """The connection only waits for the end of its call: it keeps no new one out any more."""
+        if connection.admission is not None and not connection.finishing:
+            connection.finishing = True
+            self._finishing += 1
             self._admitted[connection.admission.tenant] -= 1
 
     async def check(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -140,7 +151,7 @@ class Door:
     def _check_room(self, tenant: str) -> None:
         if self.draining:
             raise ProtocolError("draining", "no new calls are taken: try another node")
-        if self._admitted.total() >= self._config.max_connections:
+        if self._admitted.total() + self._finishing >= self._config.max_connections:
             raise ProtocolError("busy", "too many connections")
         if self._admitted[tenant] >= self._config.registry.max_calls_per_tenant:
             raise ProtocolError("busy", "too many connections of this tenant")

@@ -96,7 +96,7 @@ class CallRegistry:
     def __init__(self, config: RegistryConfig) -> None:
         self._config = config
         self._live: dict[CallName, _Live] = {}
-        self._per_tenant: dict[str, int] = {}
+        self._per_tenant: dict[str, int] = {}  # those that do not end yet
         self._latest: dict[CallName, CallName] = {}  # base id -> its newest live call
         self._ended: dict[str, OrderedDict[str, _Ended]] = {}  # tenant -> base id -> its last call
 
@@ -155,8 +155,14 @@ class CallRegistry:
         return expired
 
     def ending(self, name: CallName) -> None:
-        """The call takes no more audio; its id may begin a new one."""
-        self._live[name].state = CallState.ENDING
+        """The call takes no more audio; its id may begin a new one, and so may another call.
+
+        However long the application takes to end it, no new call waits for that.
+        """
+        live = self._live[name]
+        if live.state is not CallState.ENDING:
+            live.state = CallState.ENDING
+            self._make_room(name.tenant)
 
     def ended(self, name: CallName, now_ms: int) -> None:
         """The call is over; remember its id for a while."""
@@ -212,10 +218,14 @@ class CallRegistry:
         base = CallName(tenant=name.tenant, call_id=live.base_id)
         if self._latest.get(base) == name:
             del self._latest[base]
-        self._per_tenant[name.tenant] -= 1
-        if not self._per_tenant[name.tenant]:
-            del self._per_tenant[name.tenant]
+        if live.state is not CallState.ENDING:
+            self._make_room(name.tenant)
         return live
+
+    def _make_room(self, tenant: str) -> None:
+        self._per_tenant[tenant] -= 1
+        if not self._per_tenant[tenant]:
+            del self._per_tenant[tenant]
 
     def _trim(self, memory: OrderedDict[str, _Ended], now_ms: int) -> None:
         while memory:

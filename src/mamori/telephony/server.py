@@ -153,6 +153,7 @@ class TelephonyServer:
             desk=self._desk,
             config=self._config,
             observer=self._observer,
+            on_finishing=functools.partial(self._door.finishing, cast("DoorConnection", socket)),
         )
         self._connections.add(connection)
         try:
