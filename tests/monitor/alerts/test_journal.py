@@ -18,6 +18,7 @@ from mamori.monitor.alerts.journal import AlertJournal
 from mamori.monitor.alerts.messages import JournalRecord
 
 MakeRecord = Callable[..., JournalRecord]
+AT = "2026-04-01T09:00:00.000Z"
 LETTER = "this is a letter, not a database\n" * 100
 
 
@@ -282,6 +283,36 @@ async def test_a_lost_stream_is_refilled_for_one_tenant_from_a_moment_on(
     await journal.wait_for_unpublished()
     assert await sequences(journal) == [2, 3]
     assert journal.outbox_size() == 2
+
+
+async def test_a_refill_of_many_entries_lets_alerts_pass_between_its_slices(
+    path: Path, record: MakeRecord
+) -> None:
+    async with AlertJournal(path, reserve_bytes=0, group_commit_ms=0) as journal:
+        await journal.append([record(number) for number in range(5000)])
+        await journal.append([record(number, tenant="umbrella") for number in range(5)])
+        await journal.mark_published(range(1, 5006))
+        assert await journal.unpublished(1) == []
+        commits = journal.status().commits
+
+        refill = asyncio.create_task(journal.mark_all_unpublished("acme", AT))
+        await journal.wait_for_unpublished()
+        await journal.append([record(9999)])
+
+        assert not refill.done()
+        assert await refill == 5000
+        assert journal.status().commits - commits >= 5
+        assert journal.outbox_size() == 5001
+
+
+@pytest.mark.parametrize("published", [999, 1000, 1001])
+async def test_a_refill_ends_with_its_last_slice_whatever_its_size(
+    journal: AlertJournal, record: MakeRecord, published: int
+) -> None:
+    await journal.append([record(number) for number in range(published)])
+    await journal.mark_published(range(1, published + 1))
+    assert await journal.mark_all_unpublished("acme", AT) == published
+    assert len(await journal.unpublished(2000)) == published
 
 
 # Retention

@@ -24,6 +24,12 @@ _WAITING: Final = """
 SELECT sequence, tenant, event_id, call_id, kind, at, body, checksum, state
 FROM entries WHERE state = 0 AND sequence > ? ORDER BY sequence LIMIT ?
 """
+# By time, so that it begins where the answer does, however long the journal is; the plus keeps
+# SQLite from the index of tenants, which would sort all of a tenant's rows for each answer.
+_PUBLISHED_SINCE: Final = """
+SELECT at_ms, sequence FROM entries
+WHERE (at_ms, sequence) > (?, ?) AND +tenant = ? AND state = 1 ORDER BY at_ms, sequence LIMIT ?
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,17 @@ class JournalReader:
         return read_rows(
             self.query(_WAITING, (after_sequence, limit)), after_sequence=after_sequence
         )
+
+    def published_since(
+        self, tenant: str, *, since_ms: int, after_sequence: int = 0, limit: int = 1000
+    ) -> list[tuple[int, int]]:
+        """A tenant's published rows as (``at_ms``, sequence), by time; at most ``limit``.
+
+        From ``since_ms`` on, and of rows made just then, those after ``after_sequence``: the last
+        pair of an answer is where the next one begins.
+        """
+        values = (since_ms, after_sequence, tenant, limit)
+        return [(at_ms, sequence) for at_ms, sequence in self.query(_PUBLISHED_SINCE, values)]
 
     def query(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Rows of any other question, texts as bytes; JournalError where the file is unreadable."""

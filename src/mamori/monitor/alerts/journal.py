@@ -25,8 +25,9 @@ from mamori.monitor.alerts.writer import JournalWriter, Transaction
 
 T = TypeVar("T")
 
-# Rows that one transaction of retention removes, so that an alert never waits long behind it.
-_PRUNE_ROWS: Final = 1000
+# Rows that one transaction of retention removes, or of a refill changes, so that an alert never
+# waits long behind it.
+_SLICE_ROWS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,10 +202,14 @@ class AlertJournal:
     async def mark_all_unpublished(self, tenant: str, since: str) -> int:
         """Publish a tenant's entries made at or after ``since`` (UTC, ISO 8601) again; how many.
 
-        For a stream that was lost. Readers know doubles by their event id.
+        For a stream that was lost. Readers know doubles by their event id. In slices, between
+        which alerts are committed; one that fails leaves those before it waiting.
         """
-        since_ms = utc_ms(since)
-        return await self._write(lambda transaction: work.refill(transaction, tenant, since_ms))
+        at_ms, sequence, changed = utc_ms(since), 0, 0
+        while found := await self._published_since(tenant, at_ms, sequence):
+            at_ms, sequence = found[-1]
+            changed += await self._refill(tuple(row for _, row in found))
+        return changed
 
     async def prune(self, before: str) -> int:
         """Remove published entries made before a time (UTC, ISO 8601), and closed calls; how many.
@@ -215,10 +220,10 @@ class AlertJournal:
         removed, more = 0, True
         while more:
             rows = await self._write(
-                lambda transaction: work.prune_entries(transaction, before_ms, _PRUNE_ROWS)
+                lambda transaction: work.prune_entries(transaction, before_ms, _SLICE_ROWS)
             )
             removed += rows
-            more = rows == _PRUNE_ROWS
+            more = rows == _SLICE_ROWS
         await self._write(lambda transaction: work.prune_calls(transaction, before_ms))
         return removed
 
@@ -312,6 +317,18 @@ class AlertJournal:
         return await self._read(
             lambda reader: reader.waiting(after_sequence=after_sequence, limit=limit)
         )
+
+    async def _published_since(
+        self, tenant: str, since_ms: int, after_sequence: int
+    ) -> list[tuple[int, int]]:
+        return await self._read(
+            lambda reader: reader.published_since(
+                tenant, since_ms=since_ms, after_sequence=after_sequence, limit=_SLICE_ROWS
+            )
+        )
+
+    async def _refill(self, sequences: tuple[int, ...]) -> int:
+        return await self._write(lambda transaction: work.refill(transaction, sequences))
 
     async def _set_aside(self, damaged: Iterable[JournalError]) -> None:
         rows = tuple(error.row for error in damaged if error.row is not None)

@@ -79,12 +79,13 @@ def mark(transaction: Transaction, sequences: Iterable[int], state: int) -> int:
     return changed
 
 
-def refill(transaction: Transaction, tenant: str, since_ms: int) -> int:
-    """Let a tenant's published rows wait again; how many there were."""
-    changed = transaction.connection.execute(
-        "UPDATE entries SET state = 0 WHERE tenant = ? AND at_ms >= ? AND state = 1",
-        (tenant, since_ms),
-    ).rowcount
+def refill(transaction: Transaction, sequences: Iterable[int]) -> int:
+    """Let published rows wait again; how many there were."""
+    changed = 0
+    for sequence in sequences:
+        changed += transaction.connection.execute(
+            "UPDATE entries SET state = 0 WHERE sequence = ? AND state = 1", (sequence,)
+        ).rowcount
     transaction.outbox_delta += changed
     return changed
 
