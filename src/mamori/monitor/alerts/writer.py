@@ -62,7 +62,8 @@ class JournalWriter:
 
     A lone job on an idle journal is committed at once. Jobs of one transaction stand apart: one
     that raises is undone alone. ``on_commit`` is called in the writer's thread after each commit
-    that left rows waiting, before the callers learn of it.
+    that left rows waiting, before the callers learn of it. Should the thread itself fail, whoever
+    waits and whoever comes later gets JournalError("failed"): nobody waits for ever.
     """
 
     def __init__(
@@ -80,6 +81,9 @@ class JournalWriter:
         self._reserve = reserve
         self._on_commit = on_commit
         self._next_commit_s = 0.0
+        # Held to queue a job and to give up, so that no job is queued after the last was refused.
+        self._giving_up = threading.Lock()
+        self._failed_by: str | None = None
         self._closing = False
         self._tight = False
         self._thread = threading.Thread(target=self._run, name="mamori-journal", daemon=True)
@@ -94,19 +98,22 @@ class JournalWriter:
     def submit(self, work: Callable[[Transaction], T]) -> Future[T]:
         """Queue a job; its future is done once the job is committed, or failed.
 
-        Never blocks. JournalError("queue_full" or "closed") where it cannot be queued.
+        Never blocks. JournalError("queue_full", "closed" or "failed") where it cannot be queued.
         """
         if self._closing:
             raise JournalError("closed", "the journal is closed")
         future: Future[T] = Future()
         # Whoever waits may go away; what was handed over is written all the same.
         future.set_running_or_notify_cancel()
-        try:
-            self._queue.put_nowait(_Job(work, future))
-        except queue.Full:
-            raise JournalError(
-                "queue_full", "the disk cannot keep up with the journal", recoverable=True
-            ) from None
+        with self._giving_up:
+            if self._failed_by is not None:
+                raise _writes_no_more(self._failed_by)
+            try:
+                self._queue.put_nowait(_Job(work, future))
+            except queue.Full:
+                raise JournalError(
+                    "queue_full", "the disk cannot keep up with the journal", recoverable=True
+                ) from None
         return future
 
     def refuse_more(self) -> None:
@@ -121,11 +128,30 @@ class JournalWriter:
         self._connection.close()
 
     def _run(self) -> None:
+        batch: list[_Job] = []
         more = True
-        while more:
-            batch, more = self._gather()
-            if batch:
-                self._write(batch)
+        try:
+            while more:
+                batch, more = self._gather()
+                if batch:
+                    self._write(batch)
+        except BaseException as error:  # boundary of the thread: who waits for it must hear of it
+            self._give_up(batch, error)
+
+    def _give_up(self, batch: list[_Job], error: BaseException) -> None:
+        """Refuse what waits and whatever comes: the writer writes no more."""
+        cause = type(error).__name__
+        _log.critical("journal_writer_failed", error_type=cause)
+        with self._giving_up:
+            self._failed_by = cause
+            self.last_error_code = _writes_no_more(cause).code
+        waiting: list[_Job | None] = list(batch)
+        with suppress(queue.Empty):
+            while True:
+                waiting.append(self._queue.get_nowait())
+        for job in waiting:
+            if job is not None and not job.future.done():
+                job.future.set_exception(_writes_no_more(cause))
 
     def _gather(self) -> tuple[list[_Job], bool]:
         """The next jobs to commit together, and whether more may come after them."""
@@ -153,12 +179,12 @@ class JournalWriter:
         """Commit the batch; on a full disk make room and try again; else each job alone."""
         try:
             try:
-                outcomes = self._transact(batch)
+                outcomes, outbox_delta = self._transact(batch)
             except sqlite3.Error as error:
                 if not is_disk_full(error):
                     raise
                 self._make_room()
-                outcomes = self._transact(batch)
+                outcomes, outbox_delta = self._transact(batch)
         except sqlite3.Error as error:
             if len(batch) == 1:
                 self._fail(batch[0], error)
@@ -166,26 +192,28 @@ class JournalWriter:
             for job in batch:
                 self._write([job])
             return
-        for job, outcome in zip(batch, outcomes, strict=True):
-            if outcome.error is None:
-                job.future.set_result(outcome.value)
-            else:
-                job.future.set_exception(outcome.error)
+        try:
+            self._committed(outbox_delta)
+        finally:  # the batch is on the disk, whatever becomes of what follows a commit
+            for job, outcome in zip(batch, outcomes, strict=True):
+                if outcome.error is None:
+                    job.future.set_result(outcome.value)
+                else:
+                    job.future.set_exception(outcome.error)
 
-    def _transact(self, batch: list[_Job]) -> list[_Outcome]:
-        """Run and commit; sqlite3.Error where nothing of the batch was kept."""
+    def _transact(self, batch: list[_Job]) -> tuple[list[_Outcome], int]:
+        """Run and commit: outcomes, and rows more in the outbox. Raises where nothing was kept."""
         connection = self._connection
         transaction = Transaction(connection)
         try:
             connection.execute("BEGIN IMMEDIATE")
             outcomes = [_attempt(transaction, job) for job in batch]
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
-        self._committed(transaction.outbox_delta)
-        return outcomes
+        return outcomes, transaction.outbox_delta
 
     def _make_room(self) -> None:
         """Give up the reserve, and fold SQLite's log, which may be megabytes, into the file."""
@@ -197,14 +225,28 @@ class JournalWriter:
         self._tight = True
 
     def _committed(self, outbox_delta: int) -> None:
+        """What follows a commit; what the disk fails of it is reported, and done after the next."""
         self._next_commit_s = time.monotonic() + self._group_commit_s
         self.commits += 1
         self.last_error_code = None
-        if outbox_delta:
-            oldest_at_ms = _oldest_waiting_at_ms(self._connection)
-            self.outbox = Outbox(self.outbox.size + outbox_delta, oldest_at_ms)
+        self.outbox = Outbox(self.outbox.size + outbox_delta, self.outbox.oldest_at_ms)
+        try:
+            self._look_around()
+        except (sqlite3.Error, OSError) as error:
+            failure = (
+                journal_error(error)
+                if isinstance(error, sqlite3.Error)
+                else JournalError("io_error", "the journal's reserve cannot be kept")
+            )
+            self.last_error_code = failure.code
+            _log.error("journal_upkeep_failed", code=failure.code)
         if self.outbox.size > 0:
             self._on_commit()
+
+    def _look_around(self) -> None:
+        """Find the oldest row that waits; take back what a full disk had cost."""
+        size = self.outbox.size
+        self.outbox = Outbox(size, _oldest_waiting_at_ms(self._connection) if size else None)
         self._reserve.restore()
         if self._tight and not self._reserve.missing:
             self._connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
@@ -215,6 +257,10 @@ class JournalWriter:
         self.last_error_code = failure.code
         _log.error("journal_write_failed", code=failure.code)
         job.future.set_exception(failure)
+
+
+def _writes_no_more(cause: str) -> JournalError:
+    return JournalError("failed", f"the journal writes no more ({cause}): start Mamori anew")
 
 
 def _attempt(transaction: Transaction, job: _Job) -> _Outcome:
