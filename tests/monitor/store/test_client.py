@@ -136,3 +136,25 @@ async def test_a_wrong_password_and_an_absent_server_are_errors_of_the_check(
     server.kill()
     with pytest.raises(ConnectionError):
         await check(open_client(server.url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cr3t/xyz@127.0.0.1:6379",
+        "redis://:s3cr3t#xyz@127.0.0.1:6379",
+        "redis://:s3cr3t?xyz@127.0.0.1:6379",
+        "redis://u:s3cr3t[x@127.0.0.1:6379",
+        "redis+cluster://u:s3cr3t/x@127.0.0.1:6379",
+        "redis+sentinel://127.0.0.1:6379/x?db=s3cr3t",
+        "redis://127.0.0.1:1?no_such_option=s3cr3t",
+        "s3cr3t://127.0.0.1:6379",
+        "s3cr3t@127.0.0.1:6379",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_without_its_secrets(url):
+    with pytest.raises(StoreUrlError) as refused:
+        connect(url)
+
+    assert refused.value.code == "bad_store_url"
+    assert "s3cr3t" not in str(refused.value)

@@ -24,6 +24,15 @@ _SCHEMES: Final = (
 _OLDEST_VERSION: Final = (7, 0)
 
 
+_SCHEME_NAMES: Final = frozenset(
+    f"{scheme}{kind}" for scheme in ("redis", "rediss") for kind in ("", "+sentinel", "+cluster")
+) | {"unix"}
+
+
+class _UrlProblemError(ValueError):
+    """What is wrong with an address, in words of our own that hold nothing of it."""
+
+
 class StoreUrlError(MamoriError):
     """The address of the store cannot be used (``bad_store_url``); the text holds no password."""
 
@@ -64,10 +73,11 @@ class ClientConfig:
 def redacted(url: str) -> str:
     """The address without user, password and options, for messages and logs."""
     scheme, _, rest = url.partition("://")
-    if not rest:
+    if not rest or scheme not in _SCHEME_NAMES:
         return "(not an address)"
-    place = rest.split("?", 1)[0].split("#", 1)[0]
-    return f"{scheme}://{place.rpartition('@')[2]}"
+    # The last @ first: a password that was not escaped may hold any other sign.
+    place = rest.rpartition("@")[2]
+    return f"{scheme}://{re.split('[?#]', place, maxsplit=1)[0]}"
 
 
 def connect(url: str, config: ClientConfig | None = None) -> StoreClient:
@@ -85,18 +95,26 @@ def connect(url: str, config: ClientConfig | None = None) -> StoreClient:
     scheme, separator, rest = url.partition("://")
     try:
         if not separator or not rest:
-            raise ValueError("it has no host")
+            raise _UrlProblemError("it has no host")
         if scheme in ("redis", "rediss", "unix"):
-            return Redis.from_url(url, **_without_keepalive(scheme, options))
+            client = Redis.from_url(url, **_without_keepalive(scheme, options))
+            # Options that do not exist show now, not at the first command.
+            client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+            return client
         if scheme in ("redis+sentinel", "rediss+sentinel"):
             return _sentinel(url, tls=scheme.startswith("rediss"), options=options)
         if scheme in ("redis+cluster", "rediss+cluster"):
             plain = f"{scheme.removesuffix('+cluster')}://{rest}"
             return RedisCluster.from_url(plain, **options)
-    except (ValueError, TypeError) as error:
-        # redis-py may quote the option that it refuses, never the user's part of the address.
-        raise StoreUrlError(f"the store's address {redacted(url)} is wrong: {error}") from None
-    raise StoreUrlError(f"the store's address must begin with {_SCHEMES}, not {scheme[:20]!r}")
+    except _UrlProblemError as problem:
+        raise StoreUrlError(f"the store's address {redacted(url)} is wrong: {problem}") from None
+    except (ValueError, TypeError):
+        # The library's own words may quote a password that was not escaped.
+        raise StoreUrlError(
+            f"the store's address {redacted(url)} cannot be read: check host, port and options, "
+            "and write signs such as / # ? @ in a password as %2F %23 %3F %40"
+        ) from None
+    raise StoreUrlError(f"the store's address must begin with {_SCHEMES}")
 
 
 def _options(config: ClientConfig) -> dict[str, Any]:
@@ -133,11 +151,11 @@ def _sentinel(url: str, *, tls: bool, options: dict[str, Any]) -> StoreClient:
     credentials, _, hosts = parts.netloc.rpartition("@")
     service = unquote(parts.path.strip("/"))
     if not service or "/" in service:
-        raise ValueError("the name of the service follows the sentinels: …host:port/service")
+        raise _UrlProblemError("the name of the service follows the sentinels: …host:port/service")
     query = dict(parse_qsl(parts.query))
     addresses = [_address(host) for host in hosts.split(",") if host]
     if not addresses:
-        raise ValueError("it names no sentinel")
+        raise _UrlProblemError("it names no sentinel")
     to_sentinels = options | _named(query, "sentinel_")
     to_servers = (
         options
@@ -167,7 +185,7 @@ def _named(query: dict[str, str], prefix: str) -> dict[str, str]:
 def _address(host: str) -> tuple[str, int]:
     match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+))(?::(\d{1,5}))?", host)
     if match is None:
-        raise ValueError("a sentinel is named host:port")
+        raise _UrlProblemError("a sentinel is named host:port")
     # 26379 is the port that Sentinel listens on by default.
     return match.group(1) or match.group(2), int(match.group(3) or 26379)
 
