@@ -271,6 +271,11 @@ class Harness:
 
 
 @pytest.fixture
+def sink() -> FakeSink:
+    return FakeSink()
+
+
+@pytest.fixture
 async def harness() -> AsyncIterator[Harness]:
     made = Harness()
     yield made

@@ -69,6 +69,28 @@ def test_after_the_wait_it_names_audio_comes_in_whole(samples: int, used: int) -
     assert guarded.admit(samples, wait_ns) == samples
 
 
+@pytest.mark.parametrize(("samples", "wait_ms"), [(160, 500), (4_000, 500), (4_008, 501)])
+def test_while_audio_is_dropped_the_wait_is_until_it_comes_in_again(
+    samples: int, wait_ms: int
+) -> None:
+    guarded = guard()
+    guarded.admit(16_001, 0)
+    assert guarded.wait_ns(samples, 0) == wait_ms * MS
+    assert guarded.wait_ns(samples, wait_ms * MS - 1) == 1
+    assert guarded.admit(samples, wait_ms * MS) == samples
+
+
+@given(st.integers(1, 16_000), st.integers(16_001, 40_000), st.integers(0, 3_000))
+def test_no_wait_is_named_only_where_audio_comes_in_whole(
+    samples: int, flood: int, after_ms: int
+) -> None:
+    guarded = guard()
+    guarded.admit(flood, 0)
+    now_ns = after_ms * MS
+    comes_in = guarded.wait_ns(samples, now_ns) == 0
+    assert comes_in is (guarded.admit(samples, now_ns) == samples)
+
+
 def test_a_clock_that_stands_or_goes_back_gives_nothing_away() -> None:
     guarded = guard()
     assert guarded.admit(16_000, 1_000 * MS) == 16_000

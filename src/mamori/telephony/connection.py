@@ -36,8 +36,6 @@ log = structlog.get_logger(__name__)
 
 # Messages that are here already come without a pause; after so many, other calls have their turn.
 _MESSAGES_PER_TURN: Final = 8
-# Paced audio goes in by half seconds: well below what may run ahead, and little waiting at a time.
-_PACED_PIECES_PER_S: Final = 2
 # Close codes with which the library itself refuses a frame.
 _REFUSED_FRAMES: Final = {1002: None, 1007: "invalid_utf8", 1009: "message_too_big"}
 _MESSAGES: Final = {
@@ -152,7 +150,7 @@ class Connection:
         if isinstance(output, TakeGap):
             self._desk.gap(call, output)
         elif self._protocol.paced:
-            await self._paced_audio(call, output.data)
+            await self._desk.paced_audio(call, output.data)
         elif not self._desk.audio(call, output.data):
             # Whoever floods the server waits for everybody else.
             await asyncio.sleep(0)
@@ -188,16 +186,6 @@ class Connection:
             )
         for output in outputs:
             await self._carry_out(output)
-
-    async def _paced_audio(self, call: DeskCall, data: bytes) -> None:
-        media = call.intake.media
-        step = media.group_bytes * (media.sample_rate_hz // _PACED_PIECES_PER_S)
-        for start in range(0, len(data), step):
-            piece = data[start : start + step]
-            wait_s = self._desk.wait_s(call, piece)
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            self._desk.audio(call, piece)
 
     async def _end_call(self) -> None:
         call = self._take_call()

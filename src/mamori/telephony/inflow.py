@@ -64,9 +64,15 @@ class InflowGuard:
         return admitted
 
     def wait_ns(self, samples: int, now_ns: int) -> int:
-        """How long until ``samples`` would come in whole, at most a whole bucket of them."""
+        """How long until ``samples`` would come in whole, at most a whole bucket of them.
+
+        While audio is being dropped that is not before ``resume_ms`` of it may come in.
+        """
         self._refill(now_ns)
-        missing = min(samples * _NS_PER_S, self._capacity) - self._credit
+        wanted = min(samples * _NS_PER_S, self._capacity)
+        if self._dropping:
+            wanted = max(wanted, self._resume)
+        missing = wanted - self._credit
         return max(0, -(-missing // self._rate_hz))
 
     def _refill(self, now_ns: int) -> None:
