@@ -141,7 +141,7 @@ class JournalWriter:
     def _give_up(self, batch: list[_Job], error: BaseException) -> None:
         """Refuse what waits and whatever comes: the writer writes no more."""
         cause = type(error).__name__
-        _log.critical("journal_writer_failed", error_type=cause)
+        _log.error("journal_writer_failed", error_type=cause)
         with self._giving_up:
             self._failed_by = cause
             self.last_error_code = _writes_no_more(cause).code
