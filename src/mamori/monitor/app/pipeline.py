@@ -13,7 +13,12 @@ from mamori.errors import ConfigError
 from mamori.monitor.alerts.book import AlertBook
 from mamori.monitor.alerts.policy import AlertBookConfig, AlertTerms, EscalationRule
 from mamori.monitor.detectors.call_clock import CallClockConfig, CallClockDetector, ClockStage
-from mamori.monitor.detectors.phrases import PhraseDetector, PhraseMatcher, create_language
+from mamori.monitor.detectors.phrases import (
+    LANGUAGES,
+    PhraseDetector,
+    PhraseMatcher,
+    create_language,
+)
 from mamori.monitor.detectors.port import Detector
 from mamori.monitor.detectors.raised_voice import RaisedVoiceConfig, RaisedVoiceDetector
 from mamori.monitor.detectors.readings import JapaneseReader, create_reader
@@ -49,6 +54,12 @@ class Pipeline:
 
         Matchers and reader belong to one thread: the one that runs the sessions.
         """
+        unknown = [language for language in languages if language not in LANGUAGES]
+        if unknown:
+            allowed = ", ".join(LANGUAGES)
+            raise ConfigError(
+                [f"language: {name!r} has no rules (allowed: {allowed})" for name in unknown]
+            )
         policy = load_policy(policy_file)
         # The dictionary is loaded once and shared by every matcher and call.
         reader = create_reader() if "ja" in languages else None
