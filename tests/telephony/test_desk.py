@@ -13,6 +13,7 @@ import pytest
 from mamori.monitor.events import Channel, EndReason
 from mamori.telephony.codecs import MediaFormat
 from mamori.telephony.desk import CallDesk, DeskCall
+from mamori.telephony.inflow import InflowConfig
 from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import NullObserver
 from mamori.telephony.protocols.port import CallRequest
@@ -36,7 +37,7 @@ class EarlyTime:
     async def sleep(self, seconds: float) -> None:
         assert seconds > 0
         # Even the earliest timer takes a turn of the event loop.
-        self.now_ns += max(10_000, round(seconds * 1e9) - self.early_ns)
+        self.now_ns += max(100_000, round(seconds * 1e9) - self.early_ns)
         self.slept += 1
         await asyncio.sleep(0)
 
@@ -45,9 +46,10 @@ async def opened(
     sink: Any,
     monotonic_ns: Callable[[], int],
     sleep: Callable[[float], Awaitable[None]],
+    inflow: InflowConfig | None = None,
 ) -> tuple[CallDesk, DeskCall]:
     desk = CallDesk(
-        config=TelephonyConfig(),
+        config=TelephonyConfig(inflow=inflow or InflowConfig()),
         sink=sink,
         observer=NullObserver(),
         monotonic_ns=monotonic_ns,
@@ -71,6 +73,17 @@ async def test_a_timer_that_fires_early_costs_no_audio(
     assert call.intake.position_ms == 10_000
     # Two of the ten seconds may run ahead; the rest takes its time, and hardly a sample more.
     assert 8_000 * MS <= time.now_ns <= 8_001 * MS
+
+
+@pytest.mark.parametrize("max_ahead_ms", [100, 499, 500, 501])
+async def test_however_little_may_run_ahead_a_long_message_comes_in_whole(
+    sink: Any, max_ahead_ms: int
+) -> None:
+    time = EarlyTime(0)
+    inflow = InflowConfig(max_ahead_ms=max_ahead_ms, resume_ms=20)
+    desk, call = await opened(sink, time.monotonic_ns, time.sleep, inflow)
+    await desk.paced_audio(call, bytes(16_000))
+    assert (call.intake.dropped_samples, call.intake.position_ms) == (0, 2_000)
 
 
 async def test_a_call_that_was_dropping_is_waited_for_until_audio_comes_in_whole(sink: Any) -> None:

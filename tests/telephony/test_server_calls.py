@@ -331,6 +331,72 @@ async def test_a_call_that_opens_while_the_node_stops_is_ended_too(harness: Any)
     assert harness.observer.reasons == [EndReason.SHUTDOWN]
 
 
+async def test_a_drain_tells_how_many_calls_do_not_end_and_waits_no_longer(harness: Any) -> None:
+    await harness.start(registry=RegistryConfig(grace_ms=60_000))
+    async with harness.connect() as lost:
+        await lost.send(harness.start_message("lost"))
+        await harness.receive_type(lost, "started")
+    async with harness.connect() as stuck, harness.connect() as sound:
+        for socket, call_id in ((stuck, "stuck"), (sound, "sound")):
+            await socket.send(harness.start_message(call_id))
+            await harness.receive_type(socket, "started")
+        for call_id in ("stuck", "lost"):
+            harness.sink.call(call_id).may_end.clear()
+        async with asyncio.timeout(5):
+            assert await harness.server.drain(0.01, end_timeout_s=0.2) == 2
+        assert (await harness.receive_type(sound, "stopped"))["reason"] == "shutdown"
+        assert harness.observer.reasons == [EndReason.SHUTDOWN]
+        harness.sink.call("stuck").may_end.set()
+        assert (await harness.receive_type(stuck, "stopped"))["reason"] == "shutdown"
+        assert await harness.closed(stuck) == (1001, "shutting_down")
+        harness.sink.call("lost").may_end.set()
+        assert await harness.server.drain(0, end_timeout_s=5) == 0
+
+
+async def test_a_stop_breaks_off_calls_that_never_end(harness: Any) -> None:
+    await harness.start()
+    async with harness.connect() as stopping, harness.connect() as live:
+        for socket, call_id in ((stopping, "stopping"), (live, "live")):
+            await socket.send(harness.start_message(call_id))
+            await harness.receive_type(socket, "started")
+            harness.sink.call(call_id).may_end.clear()
+        await stopping.send(STOP)
+        await harness.until(lambda: harness.sink.call("stopping").ending)
+        async with asyncio.timeout(5):
+            await harness.server.stop(end_timeout_s=0.05)
+        assert (await harness.receive(stopping))["code"] == "internal_error"
+        assert (await harness.receive(live))["code"] == "shutting_down"
+        assert await harness.closed(live) == (1001, "shutting_down")
+    assert harness.server.live_calls == 0
+    assert harness.observer.failed == 2
+
+
+async def test_a_stop_after_a_drain_does_not_wait_for_the_same_calls_again(harness: Any) -> None:
+    await harness.start()
+    async with harness.connect() as socket:
+        await socket.send(harness.start_message())
+        await harness.receive_type(socket, "started")
+        harness.sink.call("c1").may_end.clear()
+        assert await harness.server.drain(0, end_timeout_s=0.01) == 1
+        async with asyncio.timeout(5):
+            await harness.server.stop(end_timeout_s=60)
+    assert harness.server.live_calls == 0
+
+
+async def test_a_stop_does_not_wait_for_a_call_that_the_application_never_opens(
+    harness: Any,
+) -> None:
+    await harness.start()
+    harness.sink.may_open.clear()
+    async with harness.connect() as socket:
+        await socket.send(harness.start_message())
+        await harness.sink.opening.wait()
+        async with asyncio.timeout(5):
+            await harness.server.stop(end_timeout_s=0.05)
+        assert (await harness.receive(socket))["code"] == "shutting_down"
+    assert harness.server.live_calls == 0
+
+
 async def test_the_subprotocol_is_echoed_where_it_is_offered_and_never_demanded(
     harness: Any,
 ) -> None:

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 _NS_PER_MS = 1_000_000
 # Paced audio goes in by half seconds: well below what may run ahead, and little waiting at a time.
-_PACED_PIECES_PER_S = 2
+_PACED_PIECE_MS = 500
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -121,7 +121,8 @@ class CallDesk:
     async def paced_audio(self, call: DeskCall, data: bytes) -> None:
         """Feed audio no faster than it may come in; the client waits and loses nothing."""
         media = call.intake.media
-        step = media.group_bytes * (media.sample_rate_hz // _PACED_PIECES_PER_S)
+        piece_ms = min(_PACED_PIECE_MS, self._config.inflow.max_ahead_ms)
+        step = media.group_bytes * (media.sample_rate_hz * piece_ms // 1000)
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             # Timers of uvloop fire up to 1.3 ms early, by which a sample or ten are still missing.
@@ -170,6 +171,14 @@ class CallDesk:
         for call in list(self._calls.values()):
             if self._registry.state(call.name) is CallState.WAITING:
                 self._end_soon(call, reason)
+
+    async def give_up(self, timeout_s: float) -> None:
+        """Break off the ends that the application does not bring about, for so long at most."""
+        ending = {call.ending for call in self._calls.values() if call.ending is not None}
+        for task in ending:
+            task.cancel()
+        if ending:
+            await asyncio.wait(ending, timeout=timeout_s)
 
     async def wait_until_idle(self, timeout_s: float | None) -> bool:
         """Wait until no call lives, for so long at most; whether that came about."""
@@ -237,7 +246,9 @@ class CallDesk:
                 self._feed(call, call.intake.finish())
             finally:
                 ended = await call.handle.end(reason)
-        except Exception as error:  # the boundary of one call: no other may feel it
+        # The boundary of one call: no other may feel it. CancelledError comes from give_up, and the
+        # client that waits for the end is to hear of it.
+        except (Exception, asyncio.CancelledError) as error:
             log.error(
                 "call_failed",
                 tenant=tenant,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -23,6 +24,12 @@ from mamori.telephony.limits import TelephonyConfig
 from mamori.telephony.port import CallSink, NullObserver, TelephonyObserver
 
 log = structlog.get_logger(__name__)
+
+# What a call still recognises and writes at its end is a few seconds of audio at most; a node that
+# is being stopped has little more to give before its service manager kills it.
+END_TIMEOUT_S: Final = 5.0
+# Breaking off takes a turn of the event loop; a second covers a busy machine.
+_GIVE_UP_S: Final = 1.0
 
 
 def _utc_now() -> datetime:
@@ -55,7 +62,9 @@ class TelephonyServer:
             monotonic_ns=monotonic_ns,
             utc_now=utc_now,
         )
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, asyncio.Task[Any] | None] = {}
+        self._closing: asyncio.Future[Any] | None = None  # the loop holds tasks only weakly
+        self._drained = False
         self._servers: list[Server] = []
 
     async def start(self) -> None:
@@ -95,24 +104,46 @@ class TelephonyServer:
         self._door.draining = True
         self._desk.draining = True
 
-    async def drain(self, timeout_s: float) -> None:
-        """Take no new calls, wait for the live ones, then end what is left as a shutdown."""
+    async def drain(self, timeout_s: float, end_timeout_s: float = END_TIMEOUT_S) -> int:
+        """Take no new calls, wait for the live ones, then end what is left as a shutdown.
+
+        Calls have ``timeout_s`` to end by themselves; those ended then have ``end_timeout_s`` to be
+        worked through. Return how many had not ended even so; they go on ending.
+        """
         self.begin_draining()
         await self._desk.wait_until_idle(timeout_s)
+        give_up_at_s = asyncio.get_running_loop().time() + end_timeout_s
         self._desk.end_waiting(EndReason.SHUTDOWN)
-        await asyncio.gather(
+        self._closing = asyncio.gather(
             *(connection.shut_down() for connection in tuple(self._connections)),
             return_exceptions=True,
         )
-        await self._desk.wait_until_idle(None)
+        await asyncio.wait({self._closing}, timeout=end_timeout_s)
+        left_s = give_up_at_s - asyncio.get_running_loop().time()
+        await self._desk.wait_until_idle(max(0.0, left_s))
+        self._drained = True
+        return self.live_calls
 
-    async def stop(self) -> None:
-        """End every call that still lives, close every connection and stop listening."""
-        await self.drain(0)
+    async def stop(self, end_timeout_s: float = END_TIMEOUT_S) -> None:
+        """End every call that still lives, close every connection and stop listening.
+
+        A call that has not ended within ``end_timeout_s``, or within an earlier ``drain``, is
+        broken off: its client hears ``internal_error``.
+        """
+        await self.drain(0, 0 if self._drained else end_timeout_s)
+        await self._desk.give_up(_GIVE_UP_S)
+        handlers = {task for task in self._connections.values() if task is not None}
+        if handlers:
+            _, stuck = await asyncio.wait(handlers, timeout=_GIVE_UP_S)
+            for task in stuck:
+                task.cancel()
         for server in self._servers:
             server.close()
-        for server in self._servers:
-            await server.wait_closed()
+        # Each connection has its closing handshake, and as long to send what is still queued.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * self._config.close_timeout_ms / 1000):
+                for server in self._servers:
+                    await server.wait_closed()
 
     async def _serve(
         self,
@@ -155,11 +186,11 @@ class TelephonyServer:
             observer=self._observer,
             on_finishing=functools.partial(self._door.finishing, cast("DoorConnection", socket)),
         )
-        self._connections.add(connection)
+        self._connections[connection] = asyncio.current_task()
         try:
             await connection.run()
         finally:
-            self._connections.discard(connection)
+            del self._connections[connection]
 
     def _tls(self) -> ssl.SSLContext | None:
         certificate = self._config.tls_certificate_path
