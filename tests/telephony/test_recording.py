@@ -297,9 +297,7 @@ def test_the_rate_must_be_one_of_speech(tmp_path: Path, rate_hz: int, allowed: b
 
 
 @pytest.mark.parametrize(("samples", "allowed"), [(7999, True), (8000, True), (8001, False)])
-def test_a_recording_over_the_limit_is_refused(
-    tmp_path: Path, samples: int, allowed: bool
-) -> None:
+def test_a_recording_over_the_limit_is_refused(tmp_path: Path, samples: int, allowed: bool) -> None:
     path = tmp_path / "call.wav"
     soundfile.write(path, np.zeros(samples), 8000)
     if allowed:
