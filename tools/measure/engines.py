@@ -51,7 +51,7 @@ def opened() -> Iterator[Engines]:
     models_dir = load_settings().recognition.models_dir
     try:
         choice = choose(engine="vosk+whisper", languages=(LANGUAGE,), models_dir=models_dir)
-        engines = open_engines(choice)
+        engines = open_engines(choice, worker_threads=1)
     except MamoriError as error:
         raise NotHereError(str(error)) from error
     vosk, whisper = engines.stream, engines.utterance

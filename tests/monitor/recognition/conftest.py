@@ -220,6 +220,6 @@ def whisper_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def whisper(whisper_dir: Path) -> Iterator[WhisperEngine]:
-    engine = WhisperEngine(whisper_dir)
+    engine = WhisperEngine(whisper_dir, num_workers=2)
     yield engine
     engine.close()

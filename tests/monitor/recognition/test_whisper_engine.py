@@ -75,7 +75,7 @@ def test_a_folder_without_one_of_the_models_files_is_refused(tmp_path, missing):
     for name in {"model.bin", "config.json", "tokenizer.json"} - {missing}:
         (tmp_path / name).touch()
     with pytest.raises(RecognitionError, match=missing) as caught:
-        WhisperEngine(tmp_path)
+        WhisperEngine(tmp_path, num_workers=1)
     assert caught.value.code == "model_incomplete"
 
 
@@ -86,13 +86,18 @@ def test_a_broken_model_is_refused(tmp_path, whisper_dir, broken):
     (tmp_path / broken).unlink()
     (tmp_path / broken).write_bytes(b"no model")
     with pytest.raises(RecognitionError) as caught:
-        WhisperEngine(tmp_path)
+        WhisperEngine(tmp_path, num_workers=1)
     assert caught.value.code == "model_unusable"
 
 
 def test_a_closed_engine_refuses(whisper_dir):
-    engine = WhisperEngine(whisper_dir)
+    engine = WhisperEngine(whisper_dir, num_workers=1)
     engine.close()
     with pytest.raises(RecognitionError) as caught:
         engine.transcribe(silence(1.0), language="ja", sample_rate_hz=8000)
     assert caught.value.code == "engine_closed"
+
+
+def test_at_least_one_worker_decodes(whisper_dir):
+    with pytest.raises(ValueError, match="num_workers must be at least 1, not 0"):
+        WhisperEngine(whisper_dir, num_workers=0)

@@ -55,10 +55,15 @@ def open_recognition(
     fetch: bool = False,
     worker_threads: int | None = None,
 ) -> Recognition:
-    """Choose, verify and load the engines; blocks, and raises as ``choose`` does."""
+    """Choose, verify and load the engines; blocks, and raises as ``choose`` does.
+
+    ``worker_threads`` None: one for each core that this process may use, which in a container or
+    under ``taskset`` are fewer than the machine has.
+    """
     choice = choose(engine=engine, languages=languages, models_dir=models_dir, fetch=fetch)
-    engines = open_engines(choice)
-    return Recognition(_service(engines, worker_threads or os.cpu_count() or 1), choice)
+    threads = worker_threads or len(os.sched_getaffinity(0))
+    engines = open_engines(choice, worker_threads=threads)
+    return Recognition(_service(engines, threads), choice)
 
 
 def _service(engines: OpenedEngines, worker_threads: int) -> RecognitionService | None:

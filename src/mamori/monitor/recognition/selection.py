@@ -255,9 +255,10 @@ def _remedy(engine: EngineName, candidates: list[ModelSpec]) -> str:
     return f"mamori models get {best.name}"
 
 
-def open_engines(choice: EngineChoice) -> OpenedEngines:
+def open_engines(choice: EngineChoice, *, worker_threads: int) -> OpenedEngines:
     """Load what was chosen; takes seconds and hundreds of megabytes, never on the event loop.
 
+    ``worker_threads`` (at least 1) is how many threads will ask the engines at the same time.
     ``RecognitionError`` where an engine refuses its model.
     """
     with ExitStack() as on_error:
@@ -274,6 +275,6 @@ def open_engines(choice: EngineChoice) -> OpenedEngines:
         if choice.utterance_model is not None:
             from mamori.monitor.recognition.whisper_engine import WhisperEngine
 
-            utterance = WhisperEngine(choice.utterance_model)
+            utterance = WhisperEngine(choice.utterance_model, num_workers=worker_threads)
         on_error.pop_all()
     return OpenedEngines(stream=stream, utterance=utterance)

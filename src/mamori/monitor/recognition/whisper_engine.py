@@ -59,12 +59,14 @@ class WhisperEngine:
     """An UtteranceEngine on one whisper model in CTranslate2's format; thread-safe.
 
     ``model_dir`` holds model.bin, config.json, tokenizer.json and vocabulary.json; nothing is ever
-    fetched. ``num_workers`` decodes run at once with ``cpu_threads`` threads each: one thread each
-    measured faster (0.11 s for 3 s of speech) than two (0.14 s). RecognitionError
-    ``model_incomplete`` or ``model_unusable``.
+    fetched. ``num_workers`` decodes (at least 1: as many as threads ask) run at once with
+    ``cpu_threads`` threads each: one thread each measured faster (0.11 s for 3 s of speech) than
+    two (0.14 s). RecognitionError ``model_incomplete`` or ``model_unusable``.
     """
 
-    def __init__(self, model_dir: Path, *, cpu_threads: int = 1, num_workers: int = 2) -> None:
+    def __init__(self, model_dir: Path, *, num_workers: int, cpu_threads: int = 1) -> None:
+        if num_workers < 1:
+            raise ValueError(f"num_workers must be at least 1, not {num_workers}")
         missing = [name for name in _MODEL_FILES if not (model_dir / name).is_file()]
         if missing:
             # Without its tokenizer the library would ask the network for one.
@@ -78,6 +80,11 @@ class WhisperEngine:
             word_times=False,
         )
         self._model: _Model | None = _load(model_dir, cpu_threads, num_workers)
+
+    @property
+    def num_workers(self) -> int:
+        """How many decodes can run at once; 0 after ``close``."""
+        return 0 if self._model is None else int(self._model.model.num_workers)
 
     def transcribe(self, pcm: Pcm, *, language: str, sample_rate_hz: int) -> Transcript:
         """What was said in at most 30 s of audio.
