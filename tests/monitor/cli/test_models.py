@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from mamori.monitor.cli.models import exit_code_of, models_app
+from mamori.monitor.cli.console import exit_code_of
+from mamori.monitor.cli.models import models_app
 from mamori.monitor.recognition.models import ModelError, ModelFault
 
 FILES = {
@@ -20,6 +21,11 @@ FILES = {
     "tokenizer.json": b"{}",
     "vocabulary.json": b"[]",
 }
+
+
+def objects(output: str) -> list[dict[str, Any]]:
+    """What ``--json`` printed: one object a line."""
+    return [json.loads(line) for line in output.splitlines()]
 
 
 @pytest.fixture
@@ -96,13 +102,13 @@ def test_the_list_says_of_each_model_where_it_is_or_how_to_get_it(models: Any) -
 
 
 def test_the_list_is_json_for_scripts_and_can_be_narrowed(models: Any) -> None:
-    rows = json.loads(models("list", "--json").stdout)
+    rows = objects(models("list", "--json").stdout)
     assert [row["name"] for row in rows] == ["pieces", "far"]
     assert rows[1]["size_bytes"] == 10
     assert rows[1]["folder"] is None
-    rows = json.loads(models("list", "--json", "--engine", "vosk").stdout)
+    rows = objects(models("list", "--json", "--engine", "vosk").stdout)
     assert [row["name"] for row in rows] == ["far"]
-    rows = json.loads(models("list", "--json", "--language", "ja").stdout)
+    rows = objects(models("list", "--json", "--language", "ja").stdout)
     assert [row["name"] for row in rows] == ["pieces"]
 
 
@@ -110,7 +116,7 @@ def test_get_prints_the_folder(models: Any, tmp_path: Path) -> None:
     result = models("get", "pieces")
     assert result.exit_code == 0
     assert result.stdout.strip() == f"pieces: {tmp_path / 'models' / 'pieces'}"
-    (row,) = json.loads(models("get", "pieces", "--json").stdout)
+    (row,) = objects(models("get", "pieces", "--json").stdout)
     assert row == {
         "name": "pieces",
         "folder": str(tmp_path / "models" / "pieces"),
@@ -133,7 +139,7 @@ def test_a_server_that_is_not_there_is_exit_3_and_one_line(
     assert result.exit_code == 3
     assert "is not reachable" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    (row,) = json.loads(models("get", "far", "--json").stdout)
+    (row,) = objects(models("get", "far", "--json").stdout)
     assert row["error"]["code"] == "model_unreachable"
     assert row["error"]["recoverable"] is True
 
@@ -144,7 +150,7 @@ def test_check_reads_what_is_here_and_is_exit_1_where_it_is_damaged(
     nothing = models("check")
     assert nothing.exit_code == 0
     assert "no model in" in nothing.stdout
-    assert json.loads(models("check", "--json").stdout) == []
+    assert objects(models("check", "--json").stdout) == []
     models("get", "pieces")
     fine = models("check")
     assert fine.exit_code == 0
@@ -154,7 +160,7 @@ def test_check_reads_what_is_here_and_is_exit_1_where_it_is_damaged(
     assert damaged.exit_code == 1
     assert hashlib.sha256(b"onetwo").hexdigest() in damaged.stdout
     assert hashlib.sha256(b"oneTwo").hexdigest() in damaged.stdout
-    (report,) = json.loads(models("check", "pieces", "--json").stdout)
+    (report,) = objects(models("check", "pieces", "--json").stdout)
     assert report["status"] == "corrupt"
     assert report["problems"][0]["file"] == "model.bin"
 
@@ -169,7 +175,7 @@ def test_a_bad_catalogue_is_exit_2_with_every_problem(models: Any, catalogue: Pa
     catalogue.write_text('[[model]]\nname = "A"\ncolour = 1\n', encoding="utf-8")
     result = models("list", "--json")
     assert result.exit_code == 2
-    assert json.loads(result.stdout)["error"]["code"] == "bad_models"
+    assert result.stdout == ""
     assert len(result.stderr.strip().splitlines()) == 5
 
 

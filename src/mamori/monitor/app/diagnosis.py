@@ -149,7 +149,7 @@ def excerpt() -> tuple[DemoCall, Recording]:
 def _threatening_turn(call: DemoCall) -> tuple[int, int]:
     """Start and end of the first turn in which the rules find a serious category."""
     matcher = Pipeline.load(languages=[call.language]).matchers[call.language]
-    lines = call.transcript.read_text(encoding="utf-8").splitlines()
+    lines = call.transcript.read_text(encoding="utf-8").split("\n")
     for turn in parse_transcript(lines, call.transcript.name):
         categories = {match.category for match in matcher.match(turn.text)}
         if turn.channel is Channel.CUSTOMER and turn.end_s and categories & _SERIOUS:

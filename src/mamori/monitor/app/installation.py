@@ -15,8 +15,9 @@ from mamori.errors import MamoriError
 from mamori.monitor.app.engines import choose
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.secrets import redis_url, tenant_keys
-from mamori.monitor.store.client import connect
+from mamori.monitor.store.client import check, connect
 from mamori.monitor.store.embedded import server_binary
+from mamori.monitor.store.faults import StoreFault, fault_code
 
 # The journal's reserve (64 MB), the store's log and room to work.
 _LEAST_FREE_BYTES: Final = 512 * 1024 * 1024
@@ -93,11 +94,14 @@ async def _store(settings: Settings) -> Check:
             return Check("store", "ok", f"embedded ({server_binary().name})")
         client = connect(url)
         try:
-            await client.execute_command("PING")
+            found = await check(client)
         finally:
             await client.aclose()
     except MamoriError as error:
         return Check("store", "failed", error.code)
-    except Exception as error:  # boundary: the client raises errors of many libraries
-        return Check("store", "failed", type(error).__name__)
-    return Check("store", "ok", "reachable")
+    except StoreFault as error:
+        return Check("store", "failed", fault_code(error))
+    server = f"{found.product} {found.version}"
+    if not found.warnings:
+        return Check("store", "ok", server)
+    return Check("store", "degraded", "; ".join([server, *(w.message for w in found.warnings)]))

@@ -159,7 +159,7 @@ class _Show:
         self.texts = Texts(settings.node.language)
         self.stream_count = 0
         self._arrived = asyncio.Condition()
-        self._categories: dict[str, set[Category]] = defaultdict(set)
+        self._categories: dict[str, set[str]] = defaultdict(set)
         self._titles = {
             call.call_id: call.title_ja if self.texts.language == "ja" else call.title_en
             for call in demo_calls()
@@ -184,7 +184,7 @@ class _Show:
 
     def stream_event(self, event: JsonEvent) -> None:
         if isinstance(event, AlertRaised | AlertUpdated):
-            self._categories[event.call_id].add(Category(event.category))
+            self._categories[event.call_id].add(event.category)
         if isinstance(event, AlertRaised | AlertUpdated | AlertResolved):
             self._print(event)
         self.stream_count += 1
@@ -221,13 +221,12 @@ class _Show:
             return self.texts("demo.silent")
         return self.texts("demo.expected", categories=self._words(call.expected))
 
-    def _words(self, categories: Iterable[Category]) -> str:
+    def _words(self, categories: Iterable[str]) -> str:
         words = (f"{self.texts.category(name)} [{name}]" for name in sorted(categories))
         return ("、" if self.texts.language == "ja" else ", ").join(words)
 
     def _print(self, event: JsonEvent) -> None:
-        line = self._printer.line(event) if self._printer else None
-        if line is not None:
+        for line in self._printer.lines(event) if self._printer else ():
             print_text(f"{event.call_id}  {line.text}", line.style)
 
     async def _notify(self) -> None:

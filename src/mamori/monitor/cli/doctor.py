@@ -12,7 +12,6 @@ from mamori.config.settings import Settings, load_settings
 from mamori.errors import ConfigError
 from mamori.monitor.app.diagnosis import STEPS, diagnose
 from mamori.monitor.app.installation import inspect
-from mamori.monitor.app.secrets import DEFAULT_TENANT, tenant_keys
 from mamori.monitor.cli.console import (
     ExitCode,
     print_json,
@@ -21,6 +20,7 @@ from mamori.monitor.cli.console import (
     reported_errors,
 )
 from mamori.monitor.cli.options import ConfigOption, JsonOption
+from mamori.monitor.cli.target import target
 from mamori.monitor.texts import Texts
 
 _STYLES = {"ok": "green", "degraded": "yellow", "failed": "bold red", "skipped": "dim"}
@@ -88,7 +88,7 @@ async def _doctor(
     if local_only:
         return
     try:
-        address, presented = _target(settings, url, key)
+        address, presented = target(settings, url, key)
     except ConfigError as error:
         print_problem(str(error))
         report.add("step", "key", "failed", error.code)
@@ -102,15 +102,3 @@ async def _doctor(
     for step in STEPS:
         if step not in done:
             report.add("step", step, "skipped", "")
-
-
-def _target(settings: Settings, url: str | None, key: str | None) -> tuple[str, str]:
-    telephony = settings.telephony
-    scheme = "ws" if telephony.tls_certificate_file is None else "wss"
-    tenant = next(iter(settings.tenants), DEFAULT_TENANT)
-    host, port = telephony.listen_host, telephony.listen_port
-    address = url or f"{scheme}://{host}:{port}/v1/native/{tenant}"
-    if key is None:
-        keys, _ = tenant_keys(settings)
-        key = keys[tenant][0]
-    return address, key

@@ -82,7 +82,7 @@ class _Explainer:
             "rule": match.rule,
             "clause": pipeline.policy.clause_of(match.category).id,
             "quote": match.quote,
-            "score": match.similarity_ratio,
+            "score": match.score,
         }
 
 

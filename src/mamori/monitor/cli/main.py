@@ -13,7 +13,7 @@ from mamori.monitor.cli.models import models_app
 
 app = typer.Typer(
     name="mamori",
-    help="Listens to telephone calls and tells supervisors, with the reason, when a caller's "
+    help="Listens to telephone calls and tells supervisors, with the reason, when a customer's "
     "conduct harms the person on the phone. The machine notices; a named person decides.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,22 +19,28 @@ from rich.progress import (
 )
 
 from mamori.config.models import load_catalogue
-from mamori.errors import ConfigError, MamoriError
+from mamori.config.settings import load_settings
+from mamori.errors import MamoriError
+from mamori.monitor.cli.console import (
+    ExitCode,
+    exit_code_of,
+    print_json,
+    print_problem,
+    print_text,
+    reported_errors,
+    stderr,
+)
+from mamori.monitor.cli.options import JsonOption
 from mamori.monitor.recognition.models import (
     ArchiveSource,
     EngineName,
     ModelError,
-    ModelFault,
     ModelReport,
     ModelSpec,
     ModelStore,
     PackageSource,
     PartsSource,
 )
-
-FAILED: Final = 1
-BAD_USAGE: Final = 2
-NOT_REACHABLE: Final = 3
 
 models_app = typer.Typer(
     name="models",
@@ -52,19 +56,6 @@ Catalogue = Annotated[
     Path | None,
     typer.Option("--catalogue", help="A catalogue of your own instead of the bundled one."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-
-
-def exit_code_of(error: MamoriError) -> int:
-    """2 for what was asked or configured wrongly, 3 for a host that is not reachable, else 1."""
-    if isinstance(error, ConfigError):
-        return BAD_USAGE
-    if isinstance(error, ModelError):
-        if error.fault is ModelFault.UNKNOWN:
-            return BAD_USAGE
-        if error.fault is ModelFault.UNREACHABLE:
-            return NOT_REACHABLE
-    return FAILED
 
 
 @models_app.command("list")
@@ -73,27 +64,18 @@ def list_models(
     catalogue: Catalogue = None,
     engine: Annotated[EngineName | None, typer.Option(help="Only models of this engine.")] = None,
     language: Annotated[str | None, typer.Option(help="Only models for this language.")] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every model of the catalogue and whether it is here; nothing is verified."""
-    with _errors_as_exit(as_json=as_json):
+    with reported_errors():
         store = _store(models_dir, catalogue)
-        rows = [
-            _row(store, spec)
-            for spec in store.catalogue
-            if engine in {None, spec.engine} and (language is None or language in spec.languages)
-        ]
-    if as_json:
-        _print_json(rows)
-        return
-    for row in rows:
-        print(
-            f"{row['name']}\n    {row['engine']} for {' '.join(row['languages'])}, "
-            f"{_size_text(row)}, {row['licence']}"
-        )
-        if row["error_figures"]:
-            print(f"    error in per cent: {row['error_figures']}")
-        print(f"    here: {row['folder']}" if row["folder"] else f"    not here: {row['remedy']}")
+        for spec in store.catalogue:
+            if engine in {None, spec.engine} and (language is None or language in spec.languages):
+                row = _row(store, spec)
+                if as_json:
+                    print_json(row)
+                else:
+                    _print_row(row)
 
 
 @models_app.command("get")
@@ -101,31 +83,38 @@ def get_models(
     names: Annotated[list[str], typer.Argument(help="The models' names.", metavar="NAME...")],
     models_dir: ModelsDir = None,
     catalogue: Catalogue = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Fetch or join models, verify them and put them in place; a partial download is continued."""
-    with _errors_as_exit(as_json=as_json):
+    code = ExitCode.OK
+    with reported_errors():
         store = _store(models_dir, catalogue)
+        # An unknown name is said before anything is fetched.
         for name in names:
             store.spec(name)
-    results: list[dict[str, Any]] = []
-    code = 0
-    for name in names:
-        try:
-            with _progress_shown(name, shown=not as_json and sys.stderr.isatty()) as progress:
-                folder = store.get(name, progress)
-            results.append({"name": name, "folder": str(folder), "error": None})
-        except ModelError as error:
-            code = code or exit_code_of(error)
-            results.append({"name": name, "folder": None, "error": _error(error)})
-    if as_json:
-        _print_json(results)
-    for result in results if not as_json else ():
-        if result["error"] is None:
-            print(f"{result['name']}: {result['folder']}")
-        else:
-            print(f"{result['name']}: {result['error']['message']}", file=sys.stderr)
+        for name in names:
+            failure = _get(store, name, as_json=as_json)
+            if failure is not None:
+                code = code or exit_code_of(failure)
     raise typer.Exit(code)
+
+
+def _get(store: ModelStore, name: str, *, as_json: bool) -> ModelError | None:
+    """Get one model and say what came of it; the others are got all the same."""
+    try:
+        with _progress_shown(name, shown=not as_json and sys.stderr.isatty()) as progress:
+            folder = store.get(name, progress)
+    except ModelError as error:
+        if as_json:
+            print_json({"name": name, "folder": None, "error": _error(error)})
+        else:
+            print_problem(f"{name}: {error}")
+        return error
+    if as_json:
+        print_json({"name": name, "folder": str(folder), "error": None})
+    else:
+        print_text(f"{name}: {folder}")
+    return None
 
 
 @models_app.command("check")
@@ -135,33 +124,28 @@ def check_models(
     ] = None,
     models_dir: ModelsDir = None,
     catalogue: Catalogue = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare every file of the models with its size and checksum; 1 where one is not right."""
-    with _errors_as_exit(as_json=as_json):
+    usable = True
+    with reported_errors():
         store = _store(models_dir, catalogue)
-        reports = [store.check(name) for name in names or [s.name for s in store.catalogue]]
-    if not names:
-        reports = [report for report in reports if report.folder is not None]
-    if as_json:
-        _print_json([_report(report) for report in reports])
-    for report in reports if not as_json else ():
-        print(f"{report.name}: {report.status} {report.folder or ''}".rstrip())
-        for problem in report.problems:
-            print(f"  {problem}")
-    if not reports and not as_json:
-        print(f"no model in {store.directory} or among the installed packages")
-    raise typer.Exit(0 if all(report.usable for report in reports) else FAILED)
+        found = 0
+        for name in names or [spec.name for spec in store.catalogue]:
+            report = store.check(name)
+            if names or report.folder is not None:
+                found += 1
+                usable = usable and report.usable
+                _print_report(report, as_json=as_json)
+        if not found and not as_json:
+            print_text(f"no model in {store.directory} or among the installed packages")
+    raise typer.Exit(ExitCode.OK if usable else ExitCode.FAILED)
 
 
 def _store(models_dir: Path | None, catalogue: Path | None) -> ModelStore:
-    return ModelStore(models_dir or _settings_models_dir(), load_catalogue(catalogue))
-
-
-def _settings_models_dir() -> Path:
-    from mamori.config.settings import load_settings
-
-    return load_settings().recognition.models_dir
+    return ModelStore(
+        models_dir or load_settings().recognition.models_dir, load_catalogue(catalogue)
+    )
 
 
 def _row(store: ModelStore, spec: ModelSpec) -> dict[str, Any]:
@@ -180,6 +164,15 @@ def _row(store: ModelStore, spec: ModelSpec) -> dict[str, Any]:
     }
 
 
+def _print_row(row: dict[str, Any]) -> None:
+    print_text(row["name"])
+    languages = " ".join(row["languages"])
+    print_text(f"    {row['engine']} for {languages}, {_size_text(row)}, {row['licence']}")
+    if row["error_figures"]:
+        print_text(f"    error in per cent: {row['error_figures']}")
+    print_text(f"    here: {row['folder']}" if row["folder"] else f"    not here: {row['remedy']}")
+
+
 def _remedy(store: ModelStore, spec: ModelSpec) -> str:
     source = spec.source
     if isinstance(source, ArchiveSource) or store.preparable(spec.name):
@@ -192,6 +185,15 @@ def _remedy(store: ModelStore, spec: ModelSpec) -> str:
 def _size_text(row: dict[str, Any]) -> str:
     size_bytes: int | None = row["size_bytes"]
     return f"{size_bytes / 1e6:.0f} MB" if size_bytes is not None else f"~{row['size_listed']}"
+
+
+def _print_report(report: ModelReport, *, as_json: bool) -> None:
+    if as_json:
+        print_json(_report(report))
+        return
+    print_text(f"{report.name}: {report.status} {report.folder or ''}".rstrip())
+    for problem in report.problems:
+        print_text(f"  {problem}")
 
 
 def _report(report: ModelReport) -> dict[str, Any]:
@@ -215,21 +217,6 @@ def _report(report: ModelReport) -> dict[str, Any]:
 
 def _error(error: MamoriError) -> dict[str, Any]:
     return {"code": error.code, "message": str(error), "recoverable": error.recoverable}
-
-
-def _print_json(content: object) -> None:
-    print(json.dumps(content, ensure_ascii=False, indent=2))
-
-
-@contextmanager
-def _errors_as_exit(*, as_json: bool) -> Iterator[None]:
-    try:
-        yield
-    except MamoriError as error:
-        if as_json:
-            _print_json({"error": _error(error)})
-        print(str(error), file=sys.stderr)
-        raise typer.Exit(exit_code_of(error)) from error
 
 
 class _Bars:
@@ -258,7 +245,5 @@ def _progress_shown(name: str, *, shown: bool) -> Iterator[_Bars]:
         yield _Bars(name, None)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(
-        *columns, TransferSpeedColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
+    with Progress(*columns, TransferSpeedColumn(), console=stderr, transient=True) as bar:
         yield _Bars(name, bar)

@@ -40,10 +40,18 @@ class EventPrinter:
 
     def __init__(self, texts: Texts, policy: Policy) -> None:
         self._texts = texts
+        self._policy = policy
         self._clauses = {
             clause.id: clause.ja if texts.language == "ja" else clause.en
             for clause in policy.clause
         }
+
+    def lines(self, event: JsonEvent) -> list[Line]:
+        """The event, and under a newly raised alert what the policy advises the supervisor."""
+        line = self.line(event)
+        if line is None:
+            return []
+        return [line, *self._guidance(event)] if isinstance(event, AlertRaised) else [line]
 
     def line(self, event: JsonEvent) -> Line | None:
         """The event in one line."""
@@ -65,6 +73,13 @@ class EventPrinter:
                 return Line(f"{media_time(event.offset_ms)} {text}", "red")
             case _:
                 return None
+
+    def _guidance(self, event: AlertRaised) -> list[Line]:
+        # An alert out of the store may come from a node with another policy.
+        if event.guidance_key not in self._policy.guidance:
+            return []
+        guidance = self._policy.guidance_text(event.guidance_key, self._texts.language)
+        return [Line(f"    {self._texts('alert.guidance', text=guidance.supervisor)}", "dim")]
 
     def _ended(self, event: CallEnded) -> str:
         return self._texts(

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mamori.config.policy_file import Policy
-from mamori.config.settings import load_settings
+from mamori.config.settings import Settings, load_settings
 from mamori.errors import ConfigError
-from mamori.monitor.app.calls import Listener
+from mamori.monitor.app.calls import Lane, Listener
 from mamori.monitor.app.engines import Recognition, open_recognition
 from mamori.monitor.app.pipeline import Pipeline
-from mamori.monitor.app.replay import Pace, parse_transcript, replay_audio, replay_transcript
+from mamori.monitor.app.replay import (
+    Deliver,
+    OpenLane,
+    Pace,
+    Turn,
+    parse_transcript,
+    replay_audio,
+    replay_transcript,
+)
+from mamori.monitor.app.secrets import DEFAULT_TENANT
 from mamori.monitor.cli.console import print_json, print_text, reported_errors
 from mamori.monitor.cli.options import (
     ConfigOption,
@@ -25,8 +35,9 @@ from mamori.monitor.cli.options import (
 )
 from mamori.monitor.cli.render import EventPrinter
 from mamori.monitor.events import CallStarted, Channel, JsonEvent, event_to_dict
+from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.texts import Texts
-from mamori.telephony.recording import join_mono, read_recording
+from mamori.telephony.recording import Recording, join_mono, read_recording
 
 _TRANSCRIPT_SUFFIXES = (".jsonl", ".ndjson")
 
@@ -60,28 +71,41 @@ def replay(
             phrase_files=settings.policy.phrase_files,
         )
         pace = Pace(parse_speed(speed))
-        show = _printer(as_json, settings.node.language, pipeline.policy)
+        show = event_listener(as_json, settings.node.language, pipeline.policy)
         if files[0].suffix.lower() in _TRANSCRIPT_SUFFIXES:
-            _replay_transcript(files, pipeline, spoken, pace, show)
+            asyncio.run(_replay_transcript(files, pipeline, spoken, pace, show))
             return
-        recognition = open_recognition(
-            engine=engine or settings.recognition.engine,
-            languages=[spoken],
-            models_dir=settings.recognition.models_dir,
-            fetch=settings.recognition.fetch,
-            worker_threads=settings.recognition.worker_threads,
+        recording = read_call(files)
+        started = _started(
+            files[0],
+            language=spoken,
+            channels=parse_channels(channels, len(recording.channels)),
+            encoding=recording.source_encoding,
+            sample_rate_hz=recording.sample_rate_hz,
         )
-        asyncio.run(
-            _replay_audio(
-                files,
-                channels,
-                pipeline=pipeline,
-                language=spoken,
-                recognition=recognition,
-                pace=pace,
-                show=show,
-            )
-        )
+        recognition = _recognition(settings, engine, spoken)
+        asyncio.run(_replay_audio(recording, started, pipeline, recognition, pace, show))
+
+
+def event_listener(as_json: bool, language: str, policy: Policy) -> Listener:
+    """What prints each event of a call: as JSON, or in a person's words."""
+    if as_json:
+        return lambda event: print_json(event_to_dict(event))
+    printer = EventPrinter(Texts(language), policy)
+
+    def show(event: JsonEvent) -> None:
+        for line in printer.lines(event):
+            print_text(line.text, line.style)
+
+    return show
+
+
+def read_call(files: Sequence[Path]) -> Recording:
+    """One recording, or two mono ones joined; ConfigError for more files."""
+    if len(files) > 2:
+        raise ConfigError(["give one recording, or two mono ones: customer and agent"])
+    recordings = [read_recording(path) for path in files]
+    return join_mono(*recordings) if len(recordings) == 2 else recordings[0]
 
 
 def parse_speed(speed: str) -> float | None:
@@ -117,55 +141,80 @@ def parse_channels(names: str | None, count: int) -> tuple[Channel, ...]:
     return tuple(roles)
 
 
+def transcript_channels(turns: Sequence[Turn], source: str) -> tuple[Channel, ...]:
+    """The channels of a transcript's call; ConfigError where it is one line and two at once."""
+    named = {turn.channel for turn in turns}
+    if named == {Channel.MIXED}:
+        return (Channel.MIXED,)
+    if Channel.MIXED in named:
+        raise ConfigError(
+            [
+                f"{source}: has turns on mixed and on customer or agent; "
+                "a call is either one line (mixed) or two (customer, agent)"
+            ],
+            code="bad_transcript",
+        )
+    return (Channel.CUSTOMER, Channel.AGENT)
+
+
+def _recognition(settings: Settings, engine: str | None, language: str) -> Recognition:
+    section = settings.recognition
+    return open_recognition(
+        engine=engine or section.engine,
+        languages=[language],
+        models_dir=section.models_dir,
+        fetch=section.fetch,
+        worker_threads=section.worker_threads,
+    )
+
+
+def _started(
+    file: Path, *, language: str, channels: tuple[Channel, ...], encoding: str, sample_rate_hz: int
+) -> CallStarted:
+    return CallStarted(
+        call_id=file.stem,
+        tenant=DEFAULT_TENANT,
+        dialect="replay",
+        channels=channels,
+        encoding=encoding,
+        sample_rate_hz=sample_rate_hz,
+        language=language,
+    )
+
+
 async def _replay_audio(
-    files: list[Path],
-    channels: str | None,
-    *,
+    recording: Recording,
+    started: CallStarted,
     pipeline: Pipeline,
-    language: str,
     recognition: Recognition,
     pace: Pace,
     show: Listener,
 ) -> None:
-    if len(files) > 2:
-        raise ConfigError(["replay takes one recording, or two mono ones: customer and agent"])
-    recordings = [read_recording(path) for path in files]
-    recording = join_mono(*recordings) if len(recordings) == 2 else recordings[0]
-    roles = parse_channels(channels, len(recording.channels))
-    started = CallStarted(
-        call_id=files[0].stem,
-        tenant="default",
-        dialect="replay",
-        channels=roles,
-        encoding=recording.source_encoding,
-        sample_rate_hz=recording.sample_rate_hz,
-        language=language,
-    )
     session = pipeline.session(started, alert_id_prefix=f"replay-{started.call_id}")
     service = recognition.service
-    if service is None:
-        await replay_audio(session, recording.channels, open_lane=None, pace=pace, show=show)
-        return
+    open_lane = None if service is None else _lanes(service, started)
     try:
-        await replay_audio(
-            session,
-            recording.channels,
-            open_lane=lambda channel, deliver: service.open_lane(
-                call_id=started.call_id,
-                channel=channel,
-                language=language,
-                sample_rate_hz=started.sample_rate_hz,
-                deliver=deliver,
-            ),
-            pace=pace,
-            show=show,
-        )
+        await replay_audio(session, recording.channels, open_lane=open_lane, pace=pace, show=show)
     finally:
-        await service.stop()
+        if service is not None:
+            await service.stop()
 
 
-def _replay_transcript(
-    files: list[Path], pipeline: Pipeline, language: str, pace: Pace, show: Listener
+def _lanes(service: RecognitionService, started: CallStarted) -> OpenLane:
+    def open_lane(channel: Channel, deliver: Deliver) -> Lane:
+        return service.open_lane(
+            call_id=started.call_id,
+            channel=channel,
+            language=started.language,
+            sample_rate_hz=started.sample_rate_hz,
+            deliver=deliver,
+        )
+
+    return open_lane
+
+
+async def _replay_transcript(
+    files: Sequence[Path], pipeline: Pipeline, language: str, pace: Pace, show: Listener
 ) -> None:
     if len(files) > 1:
         raise ConfigError(["replay takes one transcript at a time"])
@@ -176,34 +225,14 @@ def _replay_transcript(
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: not UTF-8 text: {error}"]) from error
-    turns = parse_transcript(text.splitlines(), str(path))
-    started = CallStarted(
-        call_id=path.stem,
-        tenant="default",
-        dialect="replay",
-        channels=(Channel.CUSTOMER, Channel.AGENT)
-        if all(turn.channel is not Channel.MIXED for turn in turns)
-        else (Channel.MIXED,),
+    # Not splitlines: that cuts at U+2028 and U+0085, which JSON allows inside a text.
+    turns = parse_transcript(text.split("\n"), str(path))
+    started = _started(
+        path,
+        language=language,
+        channels=transcript_channels(turns, str(path)),
         encoding="transcript",
         sample_rate_hz=8000,
-        language=language,
     )
     session = pipeline.session(started, alert_id_prefix=f"replay-{started.call_id}")
-    asyncio.run(replay_transcript(session, turns, pace=pace, show=show))
-
-
-def _printer(as_json: bool, language: str, policy: Policy) -> Listener:
-    if as_json:
-
-        def show_json(event: JsonEvent) -> None:
-            print_json(event_to_dict(event))
-
-        return show_json
-    printer = EventPrinter(Texts(language), policy)
-
-    def show_text(event: JsonEvent) -> None:
-        line = printer.line(event)
-        if line is not None:
-            print_text(line.text, line.style)
-
-    return show_text
+    await replay_transcript(session, turns, pace=pace, show=show)

@@ -12,15 +12,12 @@ import typer
 from mamori.config.policy_file import load_policy
 from mamori.config.settings import load_settings
 from mamori.monitor.app.inbound import listening
-from mamori.monitor.app.secrets import DEFAULT_TENANT, tenant_keys
-from mamori.monitor.cli.console import print_json, print_text, reported_errors
+from mamori.monitor.cli.console import reported_errors
 from mamori.monitor.cli.options import ConfigOption, JsonOption, LanguageOption
-from mamori.monitor.cli.render import EventPrinter
-from mamori.monitor.cli.replay import parse_channels, parse_speed
-from mamori.monitor.events import Channel, Direction, JsonEvent, Party, event_to_dict
-from mamori.monitor.texts import Texts
+from mamori.monitor.cli.replay import event_listener, parse_channels, parse_speed, read_call
+from mamori.monitor.cli.target import target
+from mamori.monitor.events import Direction, Party
 from mamori.telephony.client import send_recording
-from mamori.telephony.recording import join_mono, read_recording
 
 
 def send(
@@ -32,8 +29,8 @@ def send(
         ),
     ],
     url: Annotated[
-        str, typer.Option(help="The node, such as ws://127.0.0.1:8765/v1/native/default.")
-    ] = "",
+        str | None, typer.Option(help="The node (default: the one of the settings).")
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(envvar="MAMORI_KEY", help="The tenant's key (default: the local node's)."),
@@ -52,31 +49,15 @@ def send(
     """Stream a recording to a node in real time and show what the node finds."""
     with reported_errors():
         settings = load_settings(config)
-        telephony = settings.telephony
-        recordings = [read_recording(path) for path in files[:2]]
-        recording = join_mono(*recordings) if len(recordings) == 2 else recordings[0]
-        roles: tuple[Channel, ...] = parse_channels(channels, len(recording.channels))
-        printer = EventPrinter(Texts(settings.node.language), load_policy(settings.policy.file))
-
-        def show(event: JsonEvent) -> None:
-            if as_json:
-                print_json(event_to_dict(event))
-                return
-            line = printer.line(event)
-            if line is not None:
-                print_text(line.text, line.style)
-
-        if key is None:
-            keys, _ = tenant_keys(settings)
-            key = next(iter(keys.values()))[0]
-        tenant = next(iter(settings.tenants), DEFAULT_TENANT)
-        scheme = "ws" if telephony.tls_certificate_file is None else "wss"
-        host, port = telephony.listen_host, telephony.listen_port
-        address = f"{scheme}://{host}:{port}/v1/native/{tenant}"
+        recording = read_call(files)
+        roles = parse_channels(channels, len(recording.channels))
+        policy = load_policy(settings.policy.file)
+        show = event_listener(as_json, settings.node.language, policy)
+        address, presented = target(settings, url, key)
         asyncio.run(
             send_recording(
-                url or address,
-                key,
+                address,
+                presented,
                 recording,
                 call_id=call_id or files[0].stem,
                 channels=roles,

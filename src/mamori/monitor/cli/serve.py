@@ -12,6 +12,7 @@ from mamori.monitor.app.loop import run
 from mamori.monitor.app.node import Node
 from mamori.monitor.cli.console import print_problem, print_text, reported_errors
 from mamori.monitor.cli.options import ConfigOption
+from mamori.monitor.cli.target import in_url
 from mamori.monitor.texts import Texts
 
 
@@ -37,13 +38,13 @@ async def _serve(settings: Settings) -> None:
         created = node.created_key
         print_text(texts("serve.key_created", tenant=created.tenant, file=created.file))
     scheme = "ws" if settings.telephony.tls_certificate_file is None else "wss"
-    host = settings.telephony.listen_host
+    host = in_url(settings.telephony.listen_host)
     print_text(texts("serve.ready", url=f"{scheme}://{host}:{node.server.port}/v1/native/<tenant>"))
     if node.server.vosk_port is not None:
-        host = settings.telephony.vosk_listen_host
+        host = in_url(settings.telephony.vosk_listen_host)
         print_text(texts("serve.vosk_ready", url=f"{scheme}://{host}:{node.server.vosk_port}"))
     if node.health_port is not None:
-        url = f"http://{settings.health.listen_host}:{node.health_port}/readyz"
+        url = f"http://{in_url(settings.health.listen_host)}:{node.health_port}/readyz"
         print_text(texts("serve.health", url=url))
     await stop.wait()
     # A second signal does not wait for calls in progress.
