@@ -36,6 +36,15 @@ def test_an_account_without_audio_has_no_span(speech):
     assert not account.settle("overload")
 
 
+def test_a_copy_goes_its_own_way(speech):
+    account = LossAccount()
+    account.add(speech.audio("u1", 0, 20), "a")
+    copy = account.copy()
+    copy.add(speech.audio("u1", 20, 20), "a")
+    assert [span.samples for span in copy.settle("a")] == [320]
+    assert [span.samples for span in account.settle("a")] == [160]
+
+
 def test_a_cleared_account_forgets_what_was_heard_after_all(speech):
     account = LossAccount()
     account.add(speech.audio("u1", 0, 20), "a")

@@ -267,6 +267,49 @@ class TestHangingDecodes:
         gate.open()
         await service.stop()
 
+    async def test_an_utterance_that_gets_no_final_is_lost_from_its_start(
+        self, speech, make_stream
+    ):
+        gate = Gate()
+        hangs = threading.Event()
+        stream = make_stream(on_accept=lambda: gate(0) if hangs.is_set() else None)
+        service = RecognitionService(stream, None, worker_threads=1, hung_after_s=HUNG_AFTER_S)
+        delivered: list[JsonEvent] = []
+        lane = open_lane(service, delivered)
+        submit_all(lane, speech.utterance("u1", 0, 1000))
+        submit_all(lane, [speech.started("u2", 2000), speech.audio("u2", 2000, 1000)])
+        await lane.drain()
+        assert of(PartialHypothesis, delivered)[-1].utterance_id == "u2"
+        assert lane.shed_samples == 0
+        hangs.set()
+        lane.submit(speech.audio("u2", 3000, 500))
+        await gate.entered()
+        lane.submit(speech.audio("u2", 3500, 500))
+        await lane.drain()
+        assert [event.utterance_id for event in of(FinalHypothesis, delivered)] == ["u1"]
+        assert [
+            (event.offset_ms, event.duration_samples, event.code)
+            for event in of(MediaDropped, delivered)
+        ] == [(2000, 2000 * 8, "decode_hung")]
+        assert lane.shed_samples == 2000 * 8
+        gate.open()
+        await service.stop()
+
+    @pytest.mark.parametrize("finished", [True, False])
+    async def test_only_an_utterance_without_a_final_is_lost_when_the_lane_is_given_up(
+        self, speech, make_stream, finished
+    ):
+        service = RecognitionService(make_stream(), None, worker_threads=1)
+        delivered: list[JsonEvent] = []
+        lane = open_lane(service, delivered)
+        events = speech.utterance("u1", 0, 1000)
+        submit_all(lane, events if finished else events[:-1])
+        await lane.drain()
+        lane.abandon()
+        await lane.drain()
+        assert lane.shed_samples == (0 if finished else 8000)
+        await service.stop()
+
     async def test_other_lanes_go_on(self, speech, make_reader, make_stream):
         gate = Gate()
         service = RecognitionService(

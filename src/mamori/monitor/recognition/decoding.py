@@ -23,10 +23,15 @@ UNFINISHED: Final = "unfinished"
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What one job brought: events to deliver, in order, and samples given up."""
+    """What one job brought: events to deliver, in order, and samples given up.
+
+    ``unfinished`` is the audio, of all jobs so far, of an utterance that is still open: no final
+    speaks for it yet.
+    """
 
     events: list[JsonEvent] = field(default_factory=list)
     shed_samples: int = 0
+    unfinished: LossAccount = field(default_factory=LossAccount)
 
     def lose(self, spans: Sequence[LostSpan]) -> None:
         """Deliver and count lost spans."""
@@ -56,6 +61,7 @@ class LaneDecoder:
         outcome = Outcome()
         for event in events:
             self._step(event, outcome)
+        outcome.unfinished = self._account.copy()
         return outcome
 
     def close(self) -> Outcome:

@@ -74,6 +74,8 @@ class Lane:
         self._outbox: list[JsonEvent] = []
         self._idle = asyncio.Event()
         self._idle.set()
+        # While decoding goes on: the audio decoded of an utterance that has no final yet. After:
+        # whatever comes.
         self._off_losses = LossAccount()
         self._is_off = False
         self._is_closing = False
@@ -117,15 +119,19 @@ class Lane:
         self._is_closing = True
         await self.drain()
         self._lose(self._backlog.settle())
-        self._lose(self._off_losses.settle(SWITCHED_OFF))
-        if not self._is_off:
+        if self._is_off:
+            self._lose(self._off_losses.settle(SWITCHED_OFF))
+        else:
             self._start(_Job(batch=None))
         await self.drain()
         self.is_closed = True
         self._on_closed(self)
 
     def abandon(self, code: str = HUNG) -> None:
-        """Stop decoding at once; whatever is undecoded is lost. Does not wait for the worker."""
+        """Stop decoding at once; does not wait for the worker.
+
+        Whatever is undecoded is lost, and what was decoded of an utterance that gets no final now.
+        """
         if self._is_off:
             return
         self._is_off = True
@@ -189,6 +195,7 @@ class Lane:
         self._job = None
         self._backlog.decoded()
         self.shed_samples += outcome.shed_samples
+        self._off_losses = outcome.unfinished
         self._outbox += outcome.events
         self._start_next()
         self._send_outbox()

@@ -72,6 +72,12 @@ class LossAccount:
         self._first, self._samples = None, 0
         return [LostSpan(first=first, samples=samples, code=code)] if first else []
 
+    def copy(self) -> LossAccount:
+        """Another account that begins where this one is."""
+        account = LossAccount()
+        account._first, account._samples = self._first, self._samples
+        return account
+
     def clear(self) -> None:
         """What was counted was not lost after all."""
         self._first, self._samples = None, 0
