@@ -34,7 +34,9 @@ class ExitCode(IntEnum):
 _NOT_REACHABLE_CODES: Final = frozenset(
     {"not_reachable", "store_not_reachable", "model_unreachable"}
 )
-_USAGE_CODES: Final = frozenset({"bad_store_url", "bad_tenant", "model_unknown"})
+_USAGE_CODES: Final = frozenset(
+    {"bad_key", "bad_store_url", "bad_tenant", "bad_url", "model_unknown"}
+)
 # Controls (ESC and C1 drive a terminal), formats (bidi marks reorder what is read) and halves of
 # characters, which no output can encode.
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Cs"})

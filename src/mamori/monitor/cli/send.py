@@ -11,6 +11,7 @@ import typer
 
 from mamori.config.policy_file import load_policy
 from mamori.config.settings import load_settings
+from mamori.errors import ConfigError
 from mamori.monitor.app.inbound import listening
 from mamori.monitor.cli.console import reported_errors
 from mamori.monitor.cli.options import ConfigOption, JsonOption, LanguageOption
@@ -18,6 +19,7 @@ from mamori.monitor.cli.replay import event_listener, parse_channels, parse_spee
 from mamori.monitor.cli.target import target
 from mamori.monitor.events import Direction, Party
 from mamori.telephony.client import send_recording
+from mamori.telephony.codecs import ENCODINGS
 
 
 def send(
@@ -49,6 +51,9 @@ def send(
     """Stream a recording to a node in real time and show what the node finds."""
     with reported_errors():
         settings = load_settings(config)
+        if encoding not in ENCODINGS:
+            allowed = ", ".join(ENCODINGS)
+            raise ConfigError([f"--encoding {encoding}: not known (allowed: {allowed})"])
         recording = read_call(files)
         roles = parse_channels(channels, len(recording.channels))
         policy = load_policy(settings.policy.file)
