@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from mamori.monitor.detectors.phrases import (
+    Context,
+    ContextEffect,
     PhraseBook,
     PhraseDetector,
     PhraseMatcher,
@@ -14,6 +16,7 @@ from mamori.monitor.detectors.phrases import (
 )
 from mamori.monitor.events import (
     Channel,
+    Detection,
     FinalHypothesis,
     PhraseEvidence,
     Severity,
@@ -32,11 +35,18 @@ def matcher() -> PhraseMatcher:
             language="ja",
             rules=(
                 PhraseRule(
-                    id="kill", category="threat", severity=Severity.CRITICAL, phrases=("殺すぞ",)
+                    id="kill",
+                    category="threat",
+                    severity=Severity.CRITICAL,
+                    phrases=("殺すぞ",),
+                    unless=("denied",),
                 ),
                 PhraseRule(
                     id="fool", category="insult", severity=Severity.ATTENTION, phrases=("クズが",)
                 ),
+            ),
+            contexts=(
+                Context(id="denied", effect=ContextEffect.LOWER, after=("とは言っていない",)),
             ),
         )
     )
@@ -62,6 +72,11 @@ def _final(text: str, **more: object) -> FinalHypothesis:
         engine="test",
         **values,  # type: ignore[arg-type]
     )
+
+
+def _lowered_by(found: Detection) -> str | None:
+    assert isinstance(found.evidence, PhraseEvidence)
+    return found.evidence.lowered_by
 
 
 def test_a_match_is_a_detection_that_explains_itself(detector: PhraseDetector) -> None:
@@ -145,6 +160,7 @@ def test_unsure_words_are_never_critical(
 ) -> None:
     (found,) = detector.feed(_final("殺すぞ", confidence=confidence))
     assert found.severity is severity
+    assert _lowered_by(found) == ("low_confidence" if severity is Severity.WARNING else None)
 
 
 def test_a_low_confidence_mark_lowers_as_well_but_not_below_attention(
@@ -152,6 +168,17 @@ def test_a_low_confidence_mark_lowers_as_well_but_not_below_attention(
 ) -> None:
     found = detector.feed(_final("クズが、殺すぞ", marks=("low_confidence",)))
     assert [each.severity for each in found] == [Severity.ATTENTION, Severity.WARNING]
+    # What is at the bottom already was not lowered.
+    assert [_lowered_by(each) for each in found] == [None, "low_confidence"]
+
+
+@pytest.mark.parametrize("confidence", [0.2, 0.9])
+def test_a_context_that_lowered_a_finding_is_named_in_its_evidence(
+    detector: PhraseDetector, confidence: float
+) -> None:
+    (found,) = detector.feed(_final("殺すぞとは言っていない", confidence=confidence))
+    assert found.severity is Severity.ATTENTION
+    assert _lowered_by(found) == "denied"
 
 
 def test_a_matcher_of_another_language_is_refused(matcher: PhraseMatcher) -> None:

@@ -24,7 +24,9 @@ class PhraseEvidence:
     """Words that matched a rule; ``quote`` is verbatim from the transcript.
 
     ``similarity_ratio`` is in [0, 1] (1 = exact); ``confidence`` is the recogniser's for the quoted
-    words in [0, 1], None where the engine gives none.
+    words in [0, 1], None where the engine gives none. ``lowered_by`` says what made less of the
+    finding than its rule does: the id of a context (a denial, a quotation) or ``low_confidence``;
+    None where nothing did.
     """
 
     kind: Literal["phrase"] = "phrase"
@@ -34,6 +36,7 @@ class PhraseEvidence:
     similarity_ratio: float
     threshold_ratio: float
     confidence: float | None = None
+    lowered_by: str | None = None
 
     def measurement(self) -> Measurement:
         """How closely the words matched against how closely they had to."""

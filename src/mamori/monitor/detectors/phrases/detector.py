@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from mamori.monitor.detectors.phrases.matcher import PhraseMatch, PhraseMatcher
 from mamori.monitor.detectors.transcript import Placed, place, primary_language
@@ -15,13 +16,17 @@ from mamori.monitor.events import (
     Severity,
 )
 
+LOW_CONFIDENCE: Final = "low_confidence"
+"""The mark of a final that the recogniser doubts, and what lowered a finding in it."""
+
 
 class PhraseDetector:
     """One detection per rule and utterance, on the customer's words only.
 
     The agent's channel never counts: an agent who quotes an insult was insulted. Words that the
     recogniser is unsure of (confidence below ``min_confidence``, in [0, 1], or marked
-    ``low_confidence``) lower the severity by one, so that they alone are never critical. No memory.
+    ``low_confidence``) lower the severity by one, so that they alone are never critical. The
+    evidence says so, unless a context of the book lowered it already. No memory.
     """
 
     name = "phrases"
@@ -59,7 +64,12 @@ class PhraseDetector:
 
     def _detection(self, match: PhraseMatch, final: FinalHypothesis) -> Detection:
         placed = place(final, match.start, match.end)
-        severity = self._severity(match.severity, placed, final)
+        severity = match.severity
+        if self._is_unsure(placed, final):
+            severity = Severity.of_rank(max(1, severity.rank - 1))
+        lowered_by = match.lowered_by
+        if lowered_by is None and severity is not match.severity:
+            lowered_by = LOW_CONFIDENCE
         return Detection(
             call_id=self._call_id,
             detector=self.name,
@@ -77,11 +87,10 @@ class PhraseDetector:
                 similarity_ratio=match.similarity_ratio,
                 threshold_ratio=match.threshold_ratio,
                 confidence=placed.confidence,
+                lowered_by=lowered_by,
             ),
         )
 
-    def _severity(self, severity: Severity, placed: Placed, final: FinalHypothesis) -> Severity:
+    def _is_unsure(self, placed: Placed, final: FinalHypothesis) -> bool:
         unsure = placed.confidence is not None and placed.confidence < self._min_confidence
-        if not unsure and "low_confidence" not in final.marks:
-            return severity
-        return Severity.of_rank(max(1, severity.rank - 1))
+        return unsure or LOW_CONFIDENCE in final.marks
