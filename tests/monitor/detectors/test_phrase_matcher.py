@@ -19,7 +19,6 @@ from mamori.monitor.detectors.phrases import (
     PhraseRule,
     check_examples,
     create_language,
-    explain_text,
 )
 from mamori.monitor.detectors.phrases.misheard import MisheardIndex
 from mamori.monitor.events import Severity
@@ -225,14 +224,6 @@ def test_a_hundred_kilobytes_do_not_stop_the_call(matcher: PhraseMatcher) -> Non
     started = time.process_time()
     matcher.match("今すぐ直してください、殺すぞと。" * 2_100)
     assert time.process_time() - started < 5.0
-
-
-def test_explaining_gives_json_ready_values(matcher: PhraseMatcher) -> None:
-    (found,) = explain_text(matcher, "殺すぞ")
-    assert found["rule"] == "kill"
-    assert found["severity"] == "critical"
-    assert found["quote"] == "殺すぞ"
-    assert found["lowered_by"] is None
 
 
 def test_broken_promises_are_all_named(eyes: Language) -> None:

@@ -14,10 +14,10 @@ GIVING: Final = frozenset((
 PLEASE: Final = frozenset(("ねがう", "おねがい", "ねがい"))
 """What asks for a noun: 返金をお願いします."""
 
-FINAL_PARTICLES: Final = frozenset(("よ", "や", "ね", "な", "って", "と"))
+FINAL_PARTICLES: Final = frozenset(("よ", "や", "ね", "って", "と"))
 """What may follow a bare て that is a request: 直してよ."""
 
-SAYING: Final = frozenset(("言っ", "いっ", "言う", "いう"))
+SAYING: Final = frozenset(("言", "言っ", "いっ", "いう"))
 """Surfaces that show that the request before was said: 直してって言ってる."""
 
 HELPERS: Final = frozenset((

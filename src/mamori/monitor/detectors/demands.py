@@ -14,10 +14,12 @@ from typing import Final
 from mamori.monitor.detectors.demand_words import (
     CLAUSE_WORDS,
     DOING,
+    FINAL_PARTICLES,
     GIVING,
     HELPERS,
     NO_TOPICS,
     PLEASE,
+    SAYING,
     TALK,
 )
 from mamori.monitor.detectors.normalisation import count_morae, english_view
@@ -205,10 +207,8 @@ def _after_te(tokens: Sequence[Token], te: int, reader: JapaneseReader) -> int:
     after = tokens[te + 1 : te + 5]
     if not after or not after[0].reading:
         return te + 1
-    if after[0].surface in {"よ", "や", "ね", "って", "と"} and (
-        len(after) == 1
-        or not after[1].reading
-        or after[1].surface in {"言", "いっ", "言っ", "いう"}
+    if after[0].surface in FINAL_PARTICLES and (
+        len(after) == 1 or not after[1].reading or after[1].surface in SAYING
     ):
         return te + 2
     if reader.lemma_reading(after[0].lemma) not in GIVING and after[0].reading not in GIVING:

@@ -13,7 +13,6 @@ from mamori.monitor.detectors.phrases.matcher import (
     PhraseMatch,
     PhraseMatcher,
     check_examples,
-    explain_text,
 )
 from mamori.monitor.detectors.phrases.patterns import PatternError, expand
 from mamori.monitor.detectors.phrases.texts import Language, create_language
@@ -33,5 +32,4 @@ __all__ = [
     "check_examples",
     "create_language",
     "expand",
-    "explain_text",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from mamori.monitor.detectors.normalisation import squash
@@ -52,10 +52,6 @@ class PhraseMatch:
     threshold_ratio: float
     score: float
     lowered_by: str | None = None
-
-    def as_dict(self) -> dict[str, object]:
-        """The match as JSON-ready values."""
-        return {**asdict(self), "severity": self.severity.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +193,3 @@ def check_examples(matcher: PhraseMatcher) -> list[tuple[str, str, str]]:
                 elif wanted and not hit:
                     problems.append((rule.id, key, f"{text!r} does not match"))
     return problems
-
-
-def explain_text(matcher: PhraseMatcher, text: str) -> list[dict[str, object]]:
-    """What the matcher finds in ``text``, as JSON-ready values."""
-    return [match.as_dict() for match in matcher.match(text)]
