@@ -59,7 +59,10 @@ async def test_the_dialogue_of_vosk_servers_own_test_client(harness: Any, path: 
             "text": "もしもし",
         }
         call.emit(final("v1", "はい"))
-        assert await ask(socket, '{"eof" : 1}') == {"text": "はい"}
+        assert await ask(socket, '{"eof" : 1}') == {
+            "result": [{"conf": 1.0, "end": 0.9, "start": 0.0, "word": "はい"}],
+            "text": "はい",
+        }
         assert await harness.closed(socket) == (1000, "eof")
     assert call.heard[Channel.MIXED] == 9_600
     assert call.ended is not None

@@ -248,3 +248,14 @@ def test_whatever_comes_each_binary_message_has_one_reply_until_the_end(
             assert sum(isinstance(output, Send) for output in outputs) == (0 if done else 1)
         assert not (done and outputs)
         done = done or any(isinstance(output, CloseSocket | EndCall) for output in outputs)
+
+
+def test_an_engine_without_word_times_fills_the_result_with_the_whole_utterance() -> None:
+    vosk = protocol()
+    vosk.receive_text('{"config":{"words":true}}')
+    vosk.call_event(final("はい どうぞ"))
+
+    assert reply(vosk.receive_binary(b"")) == {
+        "result": [{"conf": 1.0, "end": 1.0, "start": 0.0, "word": "はい どうぞ"}],
+        "text": "はい どうぞ",
+    }

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from mamori.monitor.events import Channel, Direction, GapCause, Party
+from mamori.monitor.events import Channel, Direction, GapCause, Party, primary_language
 from mamori.telephony.codecs import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ, channels_problem
 from mamori.telephony.protocols.errors import ProtocolError
 
@@ -43,11 +43,6 @@ def _printable(text: str) -> str:
     return "".join("�" if unicodedata.category(char) in _UNPRINTABLE else char for char in text)
 
 
-def _primary_language(tag: str) -> str:
-    """The ISO 639-1 code of a language tag: ``ja`` of ``ja-JP``."""
-    return tag.split("-", maxsplit=1)[0].lower()
-
-
 def _sound_channels(channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
     problem = channels_problem(channels)
     if problem is not None:
@@ -59,7 +54,7 @@ CallId = Annotated[str, StringConstraints(pattern=CALL_ID_PATTERN)]
 Language = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$"),
-    AfterValidator(_primary_language),
+    AfterValidator(primary_language),
 ]
 # 64 holds every number and SIP address in use; 256 every name that a screen could show.
 Number = Annotated[str, StringConstraints(max_length=64), AfterValidator(_printable)]

@@ -112,7 +112,7 @@ class VoskProtocol:
             self._partial = ""
         elif isinstance(event, FinalHypothesis):
             self._partial = ""
-            self._finals.append((event.text, event.words))
+            self._finals.append((event.text, event.words or (_whole(event),)))
             if len(self._finals) > _MAX_WAITING:
                 newest, before = self._finals.pop(), self._finals.pop()
                 self._finals.append(_join([before, newest]))
@@ -210,3 +210,13 @@ def _rate_hz(value: object) -> int | None:
 
 def _json(fields: dict[str, Any]) -> str:
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+
+
+def _whole(event: FinalHypothesis) -> Word:
+    """The utterance as one word, for clients that read ``result`` whatever the engine gives."""
+    return Word(
+        text=event.text,
+        start_ms=event.offset_ms,
+        end_ms=event.end_offset_ms,
+        confidence=event.confidence,
+    )
