@@ -25,14 +25,11 @@ from mamori.monitor.events import (
     MediaDropped,
     MediaGap,
     ResolveReason,
-    SpeechAudio,
-    SpeechEnded,
-    SpeechStarted,
+    SpeechEvent,
     StageFailed,
 )
 from mamori.monitor.ledger import LedgerAccount
 
-SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 SessionInput = AudioFrame | JsonEvent
 """Media and changes of the call from telephony; hypotheses, sheds and failures from recognition."""
 

@@ -19,6 +19,7 @@ from mamori.monitor.events import (
     SpeechAudio,
     SpeechEndCause,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
 )
 from mamori.monitor.recognition.port import (
@@ -32,8 +33,6 @@ from mamori.monitor.recognition.whisper_engine import WhisperEngine
 
 RATE_HZ = 8000
 WHISPER_SHA256 = "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57"
-
-SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from mamori.monitor.events import (
     SpeechAudio,
     SpeechEndCause,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
 )
-from mamori.monitor.speech import ChannelSpeech, SpeechConfig, SpeechEvent
+from mamori.monitor.speech import ChannelSpeech, SpeechConfig
 
 MakeVoice = Callable[..., Pcm]
 CONFIG = SpeechConfig(longest_utterance_ms=5_000)

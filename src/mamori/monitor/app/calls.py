@@ -25,6 +25,7 @@ from mamori.monitor.events import (
     MediaGap,
     SpeechAudio,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
     StageFailed,
 )
@@ -38,7 +39,7 @@ Listener = Callable[[JsonEvent], None]
 class Lane(Protocol):
     """Recognition of one channel, as ``recognition/service.py`` gives it."""
 
-    def submit(self, event: SpeechStarted | SpeechAudio | SpeechEnded) -> None:
+    def submit(self, event: SpeechEvent) -> None:
         """Queue speech; never blocks."""
         ...
 

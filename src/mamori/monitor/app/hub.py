@@ -18,8 +18,14 @@ from mamori.monitor.app.calls import Lane, Listener, LiveCall
 from mamori.monitor.app.feed import CallFeed
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
-from mamori.monitor.detectors.transcript import primary_language
-from mamori.monitor.events import CallStarted, Channel, EndReason, JsonEvent, StageFailed
+from mamori.monitor.events import (
+    CallStarted,
+    Channel,
+    EndReason,
+    JsonEvent,
+    StageFailed,
+    primary_language,
+)
 from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.store.live import LivePublisher
 

@@ -23,8 +23,7 @@ from mamori.monitor.detectors.port import Detector
 from mamori.monitor.detectors.raised_voice import RaisedVoiceConfig, RaisedVoiceDetector
 from mamori.monitor.detectors.readings import JapaneseReader, create_reader
 from mamori.monitor.detectors.repeated_demand import RepeatedDemandConfig, RepeatedDemandDetector
-from mamori.monitor.detectors.transcript import primary_language
-from mamori.monitor.events import CallStarted, Category
+from mamori.monitor.events import CallStarted, Category, primary_language
 from mamori.monitor.session import CallSession
 from mamori.monitor.speech import ChannelSpeech, SpeechConfig
 

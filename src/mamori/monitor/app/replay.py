@@ -26,6 +26,7 @@ from mamori.monitor.events import (
     Pcm,
     SpeechAudio,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
 )
 from mamori.monitor.session import CallSession
@@ -144,7 +145,7 @@ class _Replay:
         await self.take(events)
         self._show(ended)
 
-    async def _decode(self, event: SpeechStarted | SpeechAudio | SpeechEnded) -> None:
+    async def _decode(self, event: SpeechEvent) -> None:
         lane = self._lanes.get(event.channel)
         if lane is None:
             return

@@ -10,7 +10,7 @@ from rapidfuzz import fuzz
 
 from mamori.monitor.detectors.demands import Demand, Heard, JapaneseDemands, WordDemands
 from mamori.monitor.detectors.readings import JapaneseReader, create_reader
-from mamori.monitor.detectors.transcript import place, primary_language
+from mamori.monitor.detectors.transcript import place
 from mamori.monitor.events import (
     Category,
     Channel,
@@ -20,6 +20,7 @@ from mamori.monitor.events import (
     RepeatEvidence,
     Severity,
     Telling,
+    primary_language,
 )
 
 RULE: Final = "repeated_demand.same_demand"

@@ -44,8 +44,3 @@ def _proportional(final: FinalHypothesis, index: int) -> int:
     length = max(1, len(final.text))
     duration_ms = final.end_offset_ms - final.offset_ms
     return final.offset_ms + duration_ms * min(index, length) // length
-
-
-def primary_language(tag: str) -> str:
-    """``ja`` of ``ja-JP``."""
-    return tag.replace("_", "-").split("-", 1)[0].lower()

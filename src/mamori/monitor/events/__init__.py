@@ -32,6 +32,7 @@ from mamori.monitor.events.speech import (
     PartialHypothesis,
     SpeechAudio,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
     Word,
 )
@@ -47,6 +48,7 @@ from mamori.monitor.events.terms import (
     Severity,
     SpeechEndCause,
     is_category,
+    primary_language,
 )
 from mamori.monitor.events.wire import (
     AlertEvent,
@@ -100,6 +102,7 @@ __all__ = [
     "SpeechAudio",
     "SpeechEndCause",
     "SpeechEnded",
+    "SpeechEvent",
     "SpeechStarted",
     "StageFailed",
     "Telling",
@@ -110,5 +113,6 @@ __all__ = [
     "event_to_dict",
     "event_to_json",
     "is_category",
+    "primary_language",
     "samples_to_ms",
 ]

@@ -55,6 +55,10 @@ class SpeechEnded:
     cause: SpeechEndCause
 
 
+SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
+"""What speech detection says of a channel, and recognition takes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """One recognised word on the call's timeline; ``confidence`` in [0, 1]."""

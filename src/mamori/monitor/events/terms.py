@@ -82,6 +82,11 @@ def is_category(name: str) -> bool:
     return name in _CATEGORY_NAMES or _CUSTOM_CATEGORY.fullmatch(name) is not None
 
 
+def primary_language(tag: str) -> str:
+    """The language of a tag such as ``ja-JP`` or ``ja_JP``: ``ja``, in lower case."""
+    return tag.replace("_", "-").split("-", 1)[0].lower()
+
+
 class Direction(StrEnum):
     """Who placed the call, seen from the firm."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from mamori.monitor.events import SpeechAudio, SpeechEnded
-from mamori.monitor.recognition.losses import LossAccount, LostSpan, SpeechEvent
+from mamori.monitor.events import SpeechAudio, SpeechEnded, SpeechEvent
+from mamori.monitor.recognition.losses import LossAccount, LostSpan
 
 OVERLOAD: Final = "overload"
 

@@ -18,6 +18,7 @@ from mamori.monitor.events import (
     Pcm,
     SpeechAudio,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
     StageFailed,
     Word,
@@ -31,7 +32,6 @@ from mamori.monitor.recognition.port import (
     UtteranceEngine,
 )
 
-SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 Recognised = PartialHypothesis | FinalHypothesis | StageFailed
 STRIKES: Final = 3
 """Failed utterances in a row after which an engine is not asked again."""

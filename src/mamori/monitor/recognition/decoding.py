@@ -10,11 +10,12 @@ from mamori.monitor.events import (
     JsonEvent,
     SpeechAudio,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
     StageFailed,
 )
 from mamori.monitor.recognition.channel import STRIKES, ChannelRecogniser
-from mamori.monitor.recognition.losses import LossAccount, LostSpan, SpeechEvent
+from mamori.monitor.recognition.losses import LossAccount, LostSpan
 from mamori.monitor.recognition.port import RecognitionError
 
 SWITCHED_OFF: Final = "recognition_off"

@@ -13,13 +13,14 @@ import structlog
 from mamori.monitor.events import (
     Channel,
     JsonEvent,
+    SpeechEvent,
     SpeechStarted,
     StageFailed,
     samples_to_ms,
 )
 from mamori.monitor.recognition.backlog import Backlog
 from mamori.monitor.recognition.decoding import SWITCHED_OFF, LaneDecoder, Outcome
-from mamori.monitor.recognition.losses import LossAccount, LostSpan, SpeechEvent
+from mamori.monitor.recognition.losses import LossAccount, LostSpan
 from mamori.monitor.recognition.workers import WorkerPool
 
 HUNG: Final = "decode_hung"

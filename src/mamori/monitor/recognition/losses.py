@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from mamori.monitor.events import (
     MediaDropped,
     SpeechAudio,
-    SpeechEnded,
-    SpeechStarted,
+    SpeechEvent,
     samples_to_ms,
 )
-
-SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

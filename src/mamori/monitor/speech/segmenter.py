@@ -14,14 +14,13 @@ from mamori.monitor.events import (
     SpeechAudio,
     SpeechEndCause,
     SpeechEnded,
+    SpeechEvent,
     SpeechStarted,
     samples_to_ms,
 )
 from mamori.monitor.speech.config import SpeechConfig
 from mamori.monitor.speech.endpointer import Endpointer, Verdict
 from mamori.monitor.speech.vad import VoiceActivity
-
-SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 
 
 class ChannelSpeech:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mamori.monitor.detectors.phrases.matcher import PhraseMatch, PhraseMatcher
-from mamori.monitor.detectors.transcript import Placed, place, primary_language
+from mamori.monitor.detectors.transcript import Placed, place
 from mamori.monitor.events import (
     Channel,
     Detection,
@@ -14,6 +14,7 @@ from mamori.monitor.events import (
     FinalHypothesis,
     PhraseEvidence,
     Severity,
+    primary_language,
 )
 
 LOW_CONFIDENCE: Final = "low_confidence"
