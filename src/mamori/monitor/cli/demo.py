@@ -96,7 +96,7 @@ async def _demo(settings: Settings, exit_after: bool) -> bool:
         url = f"ws://127.0.0.1:{node.server.port}/v1/native/{DEFAULT_TENANT}"
         await asyncio.gather(*(_play(call, url, key) for call in demo_calls()))
         arrived = await _wait_for_stream(node, show)
-        passed = show.verdict(with_words=node.recognition.service is not None) and arrived
+        passed = show.verdict() and arrived
         if not exit_after:
             print_text(show.texts("demo.waiting"), "dim")
             await _signalled()
@@ -158,6 +158,7 @@ class _Show:
     def __init__(self, settings: Settings) -> None:
         self.texts = Texts(settings.node.language)
         self.stream_count = 0
+        self._with_words = False
         self._arrived = asyncio.Condition()
         self._categories: dict[str, set[str]] = defaultdict(set)
         self._titles = {
@@ -171,11 +172,12 @@ class _Show:
         self._printer = EventPrinter(self.texts, node.pipeline.policy)
         for line in engine_lines(node.recognition, self.texts):
             print_text(line, "dim")
-        if node.recognition.service is None:
+        self._with_words = node.recognition.service is not None
+        if not self._with_words:
             print_text(self.texts("demo.no_words"), "yellow")
         print_text(self.texts("demo.intro", count=len(demo_calls()), store="Valkey Streams"))
         for call in demo_calls():
-            print_text(f"  {self._titles[call.call_id]}: {self._expected(call)}")
+            print_text(f"  {self._titles[call.call_id]}: {self._outlook(call)}")
         print_text("")
 
     def call_event(self, event: JsonEvent) -> None:
@@ -196,14 +198,18 @@ class _Show:
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.stream_count >= count)
 
-    def verdict(self, *, with_words: bool) -> bool:
+    def verdict(self) -> bool:
         """Print each call's outcome; whether all came as expected."""
-        verdicts = [self._verdict(call, with_words) for call in demo_calls()]
+        verdicts = [self._verdict(call) for call in demo_calls()]
         return all(verdicts)
 
-    def _verdict(self, call: DemoCall, with_words: bool) -> bool:
+    def _verdict(self, call: DemoCall) -> bool:
         title, found = self._titles[call.call_id], self._categories[call.call_id]
-        expected = call.expected if with_words else call.expected & _WITHOUT_WORDS
+        expected = self._expected(call)
+        if not self._with_words and not found and not expected:
+            # Silence says nothing here: neither praise it nor blame it.
+            print_text(self.texts("demo.not_judged", call=title), "yellow")
+            return True
         if not call.expected and found:
             text = self.texts("demo.unexpected", call=title, categories=self._words(found))
         elif expected - found:
@@ -216,10 +222,14 @@ class _Show:
         print_text(text, "bold red")
         return False
 
-    def _expected(self, call: DemoCall) -> str:
-        if not call.expected:
-            return self.texts("demo.silent")
-        return self.texts("demo.expected", categories=self._words(call.expected))
+    def _expected(self, call: DemoCall) -> frozenset[Category]:
+        return call.expected if self._with_words else call.expected & _WITHOUT_WORDS
+
+    def _outlook(self, call: DemoCall) -> str:
+        expected = self._expected(call)
+        if expected:
+            return self.texts("demo.expected", categories=self._words(expected))
+        return self.texts("demo.silent" if not call.expected else "demo.unjudged")
 
     def _words(self, categories: Iterable[str]) -> str:
         words = (f"{self.texts.category(name)} [{name}]" for name in sorted(categories))

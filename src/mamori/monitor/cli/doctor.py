@@ -54,10 +54,12 @@ class _Report:
         self._texts = texts
         self._as_json = as_json
         self.exit_code = ExitCode.OK
+        self._limited = False
 
     def add(self, kind: str, name: str, state: str, detail: str) -> None:
         if state == "failed" and self.exit_code is ExitCode.OK:
             self.exit_code = ExitCode.NOT_REACHABLE if name == "port" else ExitCode.FAILED
+        self._limited |= state == "degraded"
         remedy = ""
         if state in {"failed", "degraded"} and name != "python":
             remedy = self._texts(f"doctor.remedy.{name}")
@@ -66,7 +68,8 @@ class _Report:
             print_json(line)
             return
         label = self._texts(f"doctor.{kind}.{name}")
-        suffix = f" ({detail})" if detail else ""
+        # Several problems of one file come as several lines.
+        suffix = f" ({'; '.join(detail.splitlines())})" if detail else ""
         print_text(f"{self._texts(f'doctor.{state}')}  {label}{suffix}", _STYLES[state])
         if remedy:
             print_text(f"    {self._texts('doctor.remedy', text=remedy)}")
@@ -77,7 +80,7 @@ class _Report:
 
     def finish(self) -> None:
         if self.exit_code is ExitCode.OK:
-            self.say(self._texts("doctor.all_ok"))
+            self.say(self._texts("doctor.limited" if self._limited else "doctor.all_ok"))
 
 
 async def _doctor(

@@ -16,6 +16,7 @@ from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.cli.console import print_json, print_text, reported_errors
 from mamori.monitor.cli.options import ConfigOption, JsonOption, LanguageOption, PolicyOption
 from mamori.monitor.detectors.phrases import PhraseMatch
+from mamori.monitor.events import Severity
 from mamori.monitor.texts import Texts
 
 # One utterance never comes near this; a file that was given by mistake does.
@@ -131,8 +132,9 @@ def _print_for_people(text: str, found: list[dict[str, Any]], texts: Texts) -> N
         print_text(f"  {texts('explain.none')}", "dim")
     for detection in found:
         category = texts.category(detection["category"])
+        severity = texts(f"severity.{Severity.of_rank(detection['severity'])}")
         print_text(
-            f"  {category}: “{detection['quote']}” "
+            f"  [{severity}] {category}: “{detection['quote']}” "
             f"({detection['rule']}, {detection['clause']}, {detection['score']:.2f})",
             "yellow",
         )

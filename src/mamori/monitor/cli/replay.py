@@ -25,7 +25,7 @@ from mamori.monitor.app.replay import (
     replay_transcript,
 )
 from mamori.monitor.app.secrets import DEFAULT_TENANT
-from mamori.monitor.cli.console import print_json, print_text, reported_errors
+from mamori.monitor.cli.console import print_json, print_problem, print_text, reported_errors
 from mamori.monitor.cli.options import (
     ConfigOption,
     EngineOption,
@@ -84,6 +84,9 @@ def replay(
             sample_rate_hz=recording.sample_rate_hz,
         )
         recognition = _recognition(settings, engine, spoken)
+        wanted = engine or settings.recognition.engine
+        if recognition.service is None and wanted != "none":
+            print_problem(Texts(settings.node.language)("replay.no_words"))
         asyncio.run(_replay_audio(recording, started, pipeline, recognition, pace, show))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from pathlib import Path
 from typing import Annotated
 
@@ -13,12 +12,13 @@ from mamori.config.policy_file import load_policy
 from mamori.config.settings import load_settings
 from mamori.errors import ConfigError
 from mamori.monitor.app.inbound import listening
-from mamori.monitor.cli.console import reported_errors
+from mamori.monitor.cli.console import print_problem, reported_errors
 from mamori.monitor.cli.options import ConfigOption, JsonOption, LanguageOption
-from mamori.monitor.cli.replay import event_listener, parse_channels, parse_speed, read_call
+from mamori.monitor.cli.replay import event_listener, parse_channels, read_call
 from mamori.monitor.cli.target import target
 from mamori.monitor.events import Direction, Party
-from mamori.telephony.client import send_recording
+from mamori.monitor.texts import Texts
+from mamori.telephony.client import SendReport, send_recording
 from mamori.telephony.codecs import ENCODINGS
 
 
@@ -43,7 +43,6 @@ def send(
     direction: Annotated[Direction, typer.Option(help="Who placed the call.")] = Direction.INBOUND,
     encoding: Annotated[str, typer.Option(help="mulaw, alaw or pcm_s16le.")] = "mulaw",
     channels: Annotated[str | None, typer.Option(help="Roles in the file's order.")] = None,
-    speed: Annotated[str, typer.Option(help="Multiple of real time.")] = "1",
     language: LanguageOption = None,
     as_json: JsonOption = False,
     config: ConfigOption = None,
@@ -59,7 +58,7 @@ def send(
         policy = load_policy(settings.policy.file)
         show = event_listener(as_json, settings.node.language, policy)
         address, presented = target(settings, url, key)
-        asyncio.run(
+        report = asyncio.run(
             send_recording(
                 address,
                 presented,
@@ -71,8 +70,17 @@ def send(
                 agent_id=agent_id,
                 customer=Party(number=number) if number else None,
                 direction=direction,
-                speed=parse_speed(speed) or math.inf,
                 want_events=True,
                 on_event=listening(show),
             )
         )
+        _say_losses(report, Texts(settings.node.language))
+
+
+def _say_losses(report: SendReport, texts: Texts) -> None:
+    """Say what the node did not hear or read; its account is the last thing that it sends."""
+    for account in report.stopped.get("ledger", ()):
+        rate_hz = account["sample_rate_hz"]
+        if missing := account["gap_samples"] + account["shed_samples"]:
+            channel = texts(f"channel.{account['channel']}")
+            print_problem(texts("send.lost", channel=channel, seconds=missing / rate_hz))
