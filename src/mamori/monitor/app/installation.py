@@ -71,7 +71,7 @@ def _recognition(settings: Settings) -> Check:
     except MamoriError as error:
         return Check("recognition", "failed", str(error))
     words = bool(choice.stream_models or choice.utterance_model)
-    reasons = " ".join(reason.text(settings.node.language) for reason in choice.reasons)
+    reasons = "\n".join(reason.text(settings.node.language) for reason in choice.reasons)
     return Check("recognition", "ok" if words else "degraded", reasons)
 
 
