@@ -177,7 +177,7 @@ class _Show:
             print_text(self.texts("demo.no_words"), "yellow")
         print_text(self.texts("demo.intro", count=len(demo_calls()), store="Valkey Streams"))
         for call in demo_calls():
-            print_text(f"  {self._titles[call.call_id]}: {self._outlook(call)}")
+            print_text(f"  {self._titles[call.call_id]} — {self._outlook(call)}")
         print_text("")
 
     def call_event(self, event: JsonEvent) -> None:
