@@ -33,7 +33,9 @@ async def test_the_latest_alerts_are_shown_in_words(node, mamori):
 
 
 async def test_as_json_they_are_the_messages_of_the_stream(node, mamori, stream):
-    result = await asyncio.to_thread(mamori, "alerts", "--json", "--last", "2", env=node.environment)
+    result = await asyncio.to_thread(
+        mamori, "alerts", "--json", "--last", "2", env=node.environment
+    )
 
     async with node.store() as client:
         messages = await stream(client)
