@@ -437,7 +437,7 @@ async def test_a_file_that_is_no_journal_is_refused_and_left_alone(letter: Path)
         with pytest.raises(JournalError) as caught:
             await AlertJournal(letter, reserve_bytes=0).start()
         assert caught.value.code == "corrupt"
-    assert letter.read_text() == LETTER  # noqa: ASYNC240 - nothing else runs on this loop
+    assert letter.read_text() == LETTER
 
 
 async def test_a_journal_of_a_newer_version_is_refused(path: Path) -> None:
