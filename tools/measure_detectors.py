@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         found[name] = report.as_json()
     if options.json is not None:
         text = json.dumps(found, indent=1, ensure_ascii=False)
+        options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(text + "\n", encoding="utf-8")
     return 0
 

@@ -22,7 +22,7 @@ from mamori.monitor.events import Channel, Detection, Pcm
 from mamori.monitor.speech import ChannelSpeech
 
 _CALM_S: Final = 15.0
-# Of each speaker, so that all of them together speak for 22 minutes.
+# Of each speaker, so that all of them together speak for 22 minutes and more.
 _NEUTRAL_S: Final = 110.0
 _PLAIN: Final = Line()
 _LINES: Final = {
@@ -66,12 +66,12 @@ def _shouting(pipeline: Pipeline, voices: _Voices) -> Table:
     )
     shouts, neutral = voices["angry_strong"], voices["neutral"]
     for name, line in _LINES.items():
-        delays_s, early = [], 0
+        delays_s, alarms, seconds = [], 0, 0.0
         for speaker, paths in shouts.items():
             before, after = _after_calm(pipeline, line, neutral[speaker], spoken(paths))
-            early += before
+            alarms += before
+            seconds += len(spoken(neutral[speaker], _CALM_S)) / RATE_HZ
             delays_s += after[:1]
-        alarms, seconds = early, 0.0
         for paths in neutral.values():
             pcm = line.carry(spoken(paths, _NEUTRAL_S))
             alarms += len(raised_voices(pipeline, pcm, RATE_HZ))
