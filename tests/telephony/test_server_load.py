@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
+from collections.abc import Callable
 from typing import Any
 
 import psutil
+import pytest
+import uvloop
 
 from mamori.telephony.registry import RegistryConfig
 
@@ -82,3 +87,38 @@ async def test_a_flood_of_tiny_messages_lets_other_calls_have_their_turn(harness
         flooded_s = loop.time() - before
     assert stopped["ledger"][0]["received_samples"] == 10_000
     assert waited_s < max(0.5, flooded_s / 2)
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+async def test_handshakes_that_are_reset_at_once_hold_no_place(
+    harness: Any, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    await harness.start()
+
+    async def scenario() -> None:
+        own = type(harness)()
+        await own.start(registry=RegistryConfig(max_calls_per_tenant=3))
+        for _ in range(30):
+            await asyncio.to_thread(_knock_and_reset, own)
+        await own.until(lambda: own.observer.open_connections == 0)
+        async with own.bystander():
+            pass
+        await own.server.stop()
+
+    def run() -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(scenario())
+
+    await asyncio.to_thread(run)
+
+
+def _knock_and_reset(harness: Any) -> None:
+    request = (
+        "GET /v1/native/acme HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Authorization: Bearer {harness.KEY}\r\n\r\n"
+    ).encode()
+    with socket.create_connection(("127.0.0.1", harness.server.port)) as line:
+        line.sendall(request)
+        # Closed with a reset, so that the server reads the request and the loss in one go.
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -50,6 +50,7 @@ class DoorConnection(ServerConnection):
         self._door = door
         self.admission: Admission | None = None
         self.finishing = False
+        self.gone = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count it in."""
@@ -85,6 +86,7 @@ class Door:
 
     def went(self, connection: DoorConnection) -> None:
         """A connection is gone."""
+        connection.gone = True
         self._half_open.pop(connection, None)
         if connection.finishing:
             self._finishing -= 1
@@ -133,6 +135,9 @@ class Door:
             protocol = self._protocol(route)
         except ProtocolError as refused:
             return self._refuse(connection, tenant, refused)
+        if connection.gone:
+            # It was counted out while it was looked at; counted in now, it would stay for ever.
+            return None
         connection.admission = Admission(tenant, protocol)
         self._admitted[tenant] += 1
         self._half_open.pop(connection, None)
