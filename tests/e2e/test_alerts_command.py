@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import subprocess
+import time
 
 import pytest
 
 pytestmark = pytest.mark.timeout(400)
 
 
-@pytest.fixture
-async def node(make_node, clock_policy, tmp_path, noise, sent_call, eventually):
+@pytest.fixture(scope="module")
+def node(make_node, clock_policy, tmp_path_factory, noise, sent_call):
     """A node whose one call had an alert with two updates."""
-    node = make_node(tmp_path.name, policy__file=clock_policy(tmp_path, [200, 400, 600]))
-    await asyncio.to_thread(node.start)
-    await sent_call("first-call").send(node.url, noise(0.8))
-    await eventually(lambda: node.metrics()["mamori_outbox_entries"] == 0)
+    policy = clock_policy(tmp_path_factory.mktemp("policy"), [200, 400, 600])
+    node = make_node("watched", policy__file=policy)
+    node.start()
+    asyncio.run(sent_call("first-call").send(node.url, noise(0.8)))
+    deadline = time.monotonic() + 30
+    while node.metrics()["mamori_outbox_entries"] > 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     return node
 
 
@@ -48,8 +53,8 @@ async def test_followed_each_new_one_comes_at_once_and_nothing_twice(
 ):
     output = tmp_path / "followed"
     with output.open("wb") as out:
-        following = subprocess.Popen(
-            [mamori.program, "alerts", "--follow", "--json", "--last", "1"],
+        following = await asyncio.create_subprocess_exec(
+            *(mamori.program, "alerts", "--follow", "--json", "--last", "1"),
             env=node.environment,
             cwd=tmp_path,
             stdout=out,
@@ -61,7 +66,7 @@ async def test_followed_each_new_one_comes_at_once_and_nothing_twice(
         await eventually(lambda: output.read_bytes().count(b"\n") >= 5)
     finally:
         following.terminate()
-        following.wait(30)
+        await following.wait()
 
     followed = [json.loads(line)["id"] for line in output.read_text().splitlines()]
     async with node.store() as client:
