@@ -34,12 +34,25 @@ def configure_logging(level: str, log_format: LogFormat) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_to_standard_error,
     )
     # Libraries log requests and frames, which hold what callers said: only their warnings pass.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardErrorHandler()
     handler.setFormatter(_LibraryFormatter(log_format))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _to_standard_error(*_names: object) -> structlog.PrintLogger:
+    """Whatever standard error is when the line is written; it may be replaced meanwhile."""
+    return structlog.PrintLogger(sys.stderr)
+
+
+class _StandardErrorHandler(logging.Handler):
+    """The same for the records of libraries."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record as one line."""
+        sys.stderr.write(self.format(record) + "\n")
 
 
 class _LibraryFormatter(logging.Formatter):
