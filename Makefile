@@ -15,9 +15,10 @@ help:
 
 # One stamp a purpose: a demo needs no test tools, and nothing is installed twice.
 $(VENV)/.created:
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Mamori needs Python 3.11 or newer; name one with PYTHON=...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Mamori needs Python 3.11 or newer; name one with PYTHON=...")'
+	@echo "Setting up $(VENV), once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
 	@touch $@
 
 # Wheels only, so that nothing is compiled; srt, a small pure Python package that vosk asks for,
@@ -25,11 +26,11 @@ $(VENV)/.created:
 WHEELS := --only-binary :all: --no-binary srt
 
 $(VENV)/.run: $(VENV)/.created pyproject.toml
-	$(BIN)/pip install --quiet $(WHEELS) --editable '.[all]'
+	@$(BIN)/pip install --quiet $(WHEELS) --editable '.[all]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run pyproject.toml
-	$(BIN)/pip install --quiet $(WHEELS) --group dev
+	@$(BIN)/pip install --quiet $(WHEELS) --group dev
 	@touch $@
 
 setup: $(VENV)/.dev
