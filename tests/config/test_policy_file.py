@@ -117,6 +117,9 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     (tmp_path / "latin.toml").write_bytes(b'version = "\xff"')
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_policy(tmp_path / "latin.toml")
+    (tmp_path / "deep.toml").write_text("a = " + "[" * 5_000)
+    with pytest.raises(ConfigError, match="not a TOML file"):
+        load_policy(tmp_path / "deep.toml")
     (tmp_path / "text.toml").write_text("hello")
     with pytest.raises(ConfigError, match="not a TOML file"):
         load_policy(tmp_path / "text.toml")

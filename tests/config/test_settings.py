@@ -138,6 +138,13 @@ def test_a_text_that_is_no_toml_is_named(tmp_path):
     assert "not a TOML file" in problems_of(tmp_path, "[telephony\n")[0]
 
 
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 5_000, "a = " + "1" * 5_000, "a = 1" + "0" * 5_000 + "x"]
+)
+def test_a_text_made_to_break_the_reader_is_named(tmp_path, text):
+    assert "not a TOML file" in problems_of(tmp_path, text)[0]
+
+
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no such settings file"):
         load_settings(tmp_path / "none.toml", {})

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from mamori.config.problems import describe
+from mamori.config.problems import NOT_TOML, describe
 from mamori.errors import ConfigError
 from mamori.monitor.recognition.models import (
     ArchiveSource,
@@ -161,7 +161,7 @@ def load_catalogue(path: Path | None = None) -> tuple[ModelSpec, ...]:
 def _parse(text: str, source: str) -> tuple[ModelSpec, ...]:
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except NOT_TOML as error:
         raise ConfigError([f"{source}: not a TOML file: {error}"], code=_CODE) from error
     try:
         catalogue = _Catalogue.model_validate(tree)

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
+from mamori.config.problems import NOT_TOML
 from mamori.errors import ConfigError
 from mamori.monitor.detectors.phrases import (
     LANGUAGES,
@@ -112,7 +113,7 @@ class _Reader:
     def _read(self, home: str, text: str) -> None:
         try:
             document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except NOT_TOML as error:
             self.problems.append(f"{home}: is not TOML: {error}")
             return
         if document.get("language") not in LANGUAGES:

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mamori.config.problems import describe, nearest
+from mamori.config.problems import NOT_TOML, describe, nearest
 from mamori.errors import ConfigError
 from mamori.monitor.events import Category, Severity, is_category
 
@@ -140,7 +140,7 @@ def load_policy(path: Path | None = None) -> Policy:
 def _parse(text: str, source: str) -> Policy:
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except NOT_TOML as error:
         raise ConfigError([f"{source}: not a TOML file: {error}"], code="bad_policy") from error
     try:
         policy = Policy.model_validate(tree)

@@ -8,6 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+NOT_TOML = (ValueError, RecursionError)
+"""What reading TOML raises: for its syntax, an endless number, or tables nested without end."""
+
 
 def nearest(name: str, allowed: Iterable[str]) -> str:
     """``; did you mean 'x'? (allowed: ...)`` for an unknown name."""

@@ -34,7 +34,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from mamori.config.problems import describe, nearest
+from mamori.config.problems import NOT_TOML, describe, nearest
 from mamori.errors import ConfigError
 
 ENV_PREFIX: Final = "MAMORI_"
@@ -296,7 +296,7 @@ def _read_toml(path: Path | None) -> dict[str, Any]:
         return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except NOT_TOML as error:
         raise ConfigError([f"{path}: not a TOML file: {error}"]) from error
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error

@@ -231,6 +231,7 @@ def test_turns_are_put_in_order_and_need_no_end():
     ("line", "expected"),
     [
         ("hello", "t:1: not JSON"),
+        ("[" * 100_000, "t:1: nested too deep"),
         ("[]", "t:1"),
         ('{"channel":"left","start_s":0,"text":"x"}', "'customer'"),
         ('{"channel":"agent","start_s":-1,"text":"x"}', "start_s"),

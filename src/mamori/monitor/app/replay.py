@@ -204,6 +204,8 @@ def parse_transcript(lines: Sequence[str], source: str) -> list[Turn]:
             turns.append(Turn.model_validate(fields))
         except json.JSONDecodeError as error:
             problems.append(f"{source}:{number}: not JSON: {error.msg} at column {error.colno}")
+        except RecursionError:
+            problems.append(f"{source}:{number}: nested too deep")
         except ValidationError as error:
             problems += [
                 describe(problem, Turn, f"{source}:{number}")

@@ -120,6 +120,8 @@ def _utterance(line: str, source: str, default: str) -> tuple[str, str]:
         fields = json.loads(line)
     except json.JSONDecodeError as error:
         raise ConfigError([f"{source}: not JSON: {error.msg} at column {error.colno}"]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{source}: nested too deep"]) from error
     text, language = fields.get("text"), fields.get("lang", default)
     if not isinstance(text, str) or not isinstance(language, str):
         raise ConfigError([f'{source}: expected {{"text": "...", "lang": "ja"}}'])
