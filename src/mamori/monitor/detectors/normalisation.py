@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -44,14 +44,14 @@ class View:
     """A normalised text and, per character, the half-open span of the original it came from.
 
     ``boundaries`` are the positions in ``text`` where a word may begin or end (None: everywhere);
-    ``breaks`` are those where a sentence ended. ``starts`` and ``ends`` never fall.
+    ``breaks`` are those where a sentence ended, rising. ``starts`` and ``ends`` never fall.
     """
 
     text: str
     starts: tuple[int, ...]
     ends: tuple[int, ...]
     boundaries: frozenset[int] | None = None
-    breaks: frozenset[int] = frozenset()
+    breaks: tuple[int, ...] = ()
 
     def original_span(self, start: int, end: int) -> tuple[int, int]:
         """The span of the original that ``text[start:end]`` came from; empty spans stay empty."""
@@ -69,7 +69,7 @@ class View:
 
     def crosses_break(self, start: int, end: int) -> bool:
         """Whether a sentence ended strictly inside ``text[start:end]``."""
-        return any(start < position < end for position in self.breaks)
+        return bisect_right(self.breaks, start) < bisect_left(self.breaks, end)
 
 
 class _Writer:
@@ -114,7 +114,7 @@ class _Writer:
             tuple(self.starts),
             tuple(self.ends),
             None if boundaries is None else frozenset(boundaries),
-            frozenset(position for position in self.breaks if position <= len(self.characters)),
+            tuple(sorted(place for place in self.breaks if place <= len(self.characters))),
         )
 
 

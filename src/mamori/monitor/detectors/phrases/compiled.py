@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -34,8 +35,11 @@ class FiledContext:
 
     def holds(self, view: View, hits: Hits, start: int, end: int) -> bool:
         """Whether this context surrounds ``view.text[start:end]``, within one sentence."""
-        first = max((each for each in view.breaks if each <= start), default=0)
-        last = min((each for each in view.breaks if each >= end), default=len(view.text))
+        # Searched, not walked: a text of ten thousand sentences must not cost their square.
+        before = bisect_right(view.breaks, start)
+        behind = bisect_left(view.breaks, end)
+        first = view.breaks[before - 1] if before else 0
+        last = view.breaks[behind] if behind < len(view.breaks) else len(view.text)
         return (
             any(
                 first <= left and 0 <= start - right <= _BEFORE_CHARACTERS
