@@ -73,8 +73,8 @@ MEANINGS: Final[Mapping[str, str]] = {
     "too long for one.",
     "node.log_level": "The least important lines that are still logged.",
     "node.log_format": "`text` for a terminal, `json` for one JSON object a line.",
-    "node.language": "The language of messages (English for any but `ja`), and of calls for which neither the telephone "
-    "system nor the tenant names one.",
+    "node.language": "The language of messages (English for any but `ja`), and of calls for which "
+    "neither the telephone system nor the tenant names one.",
     "node.journal_retention_days": "How long the journal keeps alerts that are in the stream. The "
     "latest entry of an open alert, and what is not yet in the stream, stay whatever their age.",
     "telephony.listen_host": "The address on which calls are taken.",
