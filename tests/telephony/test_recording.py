@@ -329,3 +329,19 @@ def test_only_mono_recordings_of_one_rate_are_joined() -> None:
         join_mono(stereo, mono([1]))
     with pytest.raises(RecordingError, match="8000 Hz and 16000 Hz"):
         join_mono(mono([1]), mono([1], rate_hz=16000))
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 44_100])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e30])
+def test_a_value_that_is_no_sample_costs_its_moment_and_not_the_rest(
+    tmp_path: Path, rate_hz: int, bad: float
+) -> None:
+    sine = 0.5 * np.sin(2 * np.pi * 440 * np.arange(rate_hz) / rate_hz)
+    sine[100] = bad
+    path = tmp_path / "call.wav"
+    soundfile.write(path, sine, rate_hz, subtype="FLOAT")
+
+    heard = read_recording(path).channels[0]
+
+    later = heard[len(heard) // 4 :].astype(np.float64)
+    assert 10_000 < np.sqrt(np.mean(later**2)) < 13_000

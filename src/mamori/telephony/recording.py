@@ -239,6 +239,9 @@ def _read(
             block = np.zeros((0, source.channels), dtype)
         last = len(block) < _BLOCK_FRAMES
         frames += len(block)
+        if dtype != "int16":
+            # Before the filter, which would spread one bad value over all that follows.
+            block = np.clip(np.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
         if source.samplerate != rate_hz:
             block = resampler.resample_chunk(block, last=last)
         pieces.append(block if dtype == "int16" else _to_int16(block))
@@ -246,8 +249,8 @@ def _read(
 
 
 def _to_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """1.0 is 32768, rounded; what lies beyond is clipped, what is no number is silence."""
-    scaled = np.rint(np.nan_to_num(samples, nan=0.0) * 32768.0)
+    """1.0 is 32768, rounded; what lies beyond is clipped."""
+    scaled = np.rint(samples * 32768.0)
     integers: NDArray[np.int16] = np.clip(scaled, -32768, 32767).astype(np.int16)
     return integers
 

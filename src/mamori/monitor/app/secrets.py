@@ -28,6 +28,16 @@ def tenant_keys(settings: Settings) -> tuple[Mapping[str, tuple[str, ...]], Crea
 
     ConfigError names every tenant without a key and every file that cannot be read.
     """
+    telephony = settings.telephony
+    names = tuple(settings.tenants) or (DEFAULT_TENANT,)
+    if telephony.vosk_listen_port is not None and telephony.vosk_tenant not in names:
+        # Alerts of a tenant that does not exist would reach no reader.
+        raise ConfigError(
+            [
+                f"telephony.vosk_tenant: {telephony.vosk_tenant!r} is no tenant "
+                f"(allowed: {', '.join(names)})"
+            ]
+        )
     if not settings.tenants:
         file = settings.node.data_dir / "keys" / DEFAULT_TENANT
         created = None
