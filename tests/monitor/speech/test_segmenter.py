@@ -4,7 +4,6 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -203,7 +202,6 @@ def test_the_samples_of_every_utterance_are_those_of_the_call_at_its_offsets(
 
 
 def test_most_of_a_real_call_that_is_speech_is_heard(shared_data: object) -> None:
-    pytest.importorskip("soundfile")
     import soundfile
 
     path = f"{shared_data}/phone/lca_Auto_Repairs_40_caller.wav"
