@@ -26,7 +26,7 @@ class Workers(Protocol):
         """Processor time of all workers so far."""
         ...
 
-    async def start(self, listener: WorkersListener) -> None:
+    async def start(self) -> None:
         """Start; RecognitionError where the engines refuse."""
         ...
 

@@ -15,6 +15,7 @@ from mamori.monitor.recognition.config import RecognitionConfig
 from mamori.monitor.recognition.dependencies import (
     RecognitionObserver,
     Workers,
+    WorkersListener,
     no_candidates,
     nobody,
 )
@@ -40,6 +41,8 @@ _EARLY_USE_RATIO: Final = 0.6
 class RecognitionService:
     """Opens lanes on shared workers; nothing is decoded on the event loop.
 
+    ``make_workers`` gets the service itself, which listens to workers that come and go.
+
     ``governor`` None: everything is read as well as it can be, whatever it takes (recordings).
     ``node_cpu_s`` is the processor time of this process so far, ``cores`` what the machine has for
     it now.
@@ -47,7 +50,7 @@ class RecognitionService:
 
     def __init__(
         self,
-        workers: Workers,
+        make_workers: Callable[[WorkersListener], Workers],
         *,
         config: RecognitionConfig | None = None,
         governor: Governor | None = None,
@@ -60,7 +63,7 @@ class RecognitionService:
         self.config = config or RecognitionConfig()
         self.now_s = now_s
         self.candidates = candidates
-        self._workers = workers
+        self._workers = make_workers(self)
         self._governor = governor
         self._observer = observer or nobody()
         self._node_cpu_s = node_cpu_s
@@ -113,7 +116,7 @@ class RecognitionService:
 
     async def start(self) -> None:
         """Start the workers; returns when they take jobs. RecognitionError where they cannot."""
-        await self._workers.start(self)
+        await self._workers.start()
         self._ticking = asyncio.create_task(self._tick_on(), name="recognition-tick")
 
     async def stop(self, drain_s: float = 10.0) -> None:
