@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 # A decode keeps a core busy: on a free machine it takes 1.0 to 1.1 of its processor time, beside as
-# much other work as there are cores twice that. A worker that is stopped nine times out of ten takes
-# ten times as long.
+# much other work as there are cores twice that. A worker stopped nine times out of ten takes ten
+# times as long.
 _SLOW_RATIO: Final = 5.0
 # The others must not be slow with it, or the machine is what is slow.
 _SOUND_RATIO: Final = 2.5
