@@ -47,8 +47,8 @@ class Order(IntEnum):
     """Use as many milliseconds of processor time as the second sample says."""
     SLEEP = 6
     """Sleep for as many milliseconds as the second sample says."""
-    DESCRIBE = 7
-    """Answer with what the process looks like from inside."""
+    PRINT = 7
+    """Write a caller's words to both outputs, as a library might."""
 
 
 @dataclass
@@ -77,8 +77,9 @@ class FakeEngines:
                     pass
             case Order.SLEEP:
                 time.sleep(int(job.pcm[1]) / 1000)
-            case Order.DESCRIBE:
-                text = _describe()
+            case Order.PRINT:
+                os.write(1, b"words of a caller")
+                os.write(2, b"words of a caller")
         if isinstance(job, ReadJob):
             word = TranscriptWord(text=text, start_samples=0, end_samples=len(job.pcm))
             return Transcript(
@@ -88,16 +89,6 @@ class FakeEngines:
             live=LiveText(text=text, hints=(job.voice,)),
             transcript=Transcript(text=text) if job.finishes else None,
         )
-
-
-def _describe():
-    return "\n".join(
-        [
-            f"pid {os.getpid()}",
-            f"threads {threading.active_count()}",
-            f"nice {os.nice(0)}",
-        ]
-    )
 
 
 def load(spec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -121,7 +121,7 @@ def capabilities_to_json(capabilities: tuple[EngineCapabilities, ...]) -> list[d
     return [{**asdict(engine), "languages": sorted(engine.languages)} for engine in capabilities]
 
 
-def capabilities_of(engines: list[Mapping[str, Any]]) -> tuple[EngineCapabilities, ...]:
+def capabilities_of(engines: Iterable[Mapping[str, Any]]) -> tuple[EngineCapabilities, ...]:
     """The capabilities that ``capabilities_to_json`` wrote."""
     return tuple(
         EngineCapabilities(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
+from mamori.monitor.recognition.dependencies import WorkersListener
 from mamori.monitor.recognition.port import (
     Done,
     EngineCapabilities,
@@ -36,18 +37,6 @@ _TICKS: Final = 20  # looks at the clock in each ``hung_after_s``
 log = structlog.get_logger(__name__)
 
 
-class PoolListener(Protocol):
-    """Who is told on the event loop when workers come and go."""
-
-    def worker_ready(self, worker_id: int) -> None:
-        """The worker takes jobs from now on."""
-        ...
-
-    def worker_lost(self, worker_id: int, code: str) -> None:
-        """The worker is gone: ``crashed`` or ``hung``. Its slots went with it."""
-        ...
-
-
 class WorkerPool:
     """``workers`` processes that decode, and one more that is warm and waits. On one event loop.
 
@@ -66,7 +55,7 @@ class WorkerPool:
         *,
         workers: int,
         hung_after_s: float = 3.0,
-        listener: PoolListener | None = None,
+        listener: WorkersListener | None = None,
         factory: str = DEFAULT_FACTORY,
         load_within_s: float = 120.0,
         ready_within_s: float = 30.0,
@@ -111,9 +100,12 @@ class WorkerPool:
     @property
     def ready(self) -> tuple[int, ...]:
         """Ids of the workers that take jobs, busy ones included. No id is ever used again."""
-        return tuple(
-            worker.worker_id for worker in self._workers.values() if worker.stage is Stage.READY
-        )
+        return self._at(Stage.READY)
+
+    @property
+    def spares(self) -> tuple[int, ...]:
+        """Ids of the workers that are warm and wait to take a lost one's place."""
+        return self._at(Stage.SPARE)
 
     @property
     def cpu_s(self) -> float:
@@ -122,13 +114,18 @@ class WorkerPool:
         working_s = sum(worker.cpu_s for worker in self._workers.values())
         return self._gone.total_s + working_s + template_s
 
+    def processes(self) -> list[tuple[int | None, int]]:
+        """Worker ids, None for the template, and process numbers of what runs now."""
+        template = [] if self._template is None else [(None, self._template.pid)]
+        return [*template, *((w.worker_id, w.pid) for w in self._workers.values() if w.pid)]
+
     def rss_bytes(self) -> int:
         """The sum of all processes' resident memory; shared pages count once for each of them."""
-        return sum(rss_bytes(pid) for _, pid in self._processes())
+        return sum(rss_bytes(pid) for _, pid in self.processes())
 
     def memory(self) -> tuple[ProcessMemory, ...]:
         """The memory of each process, the template first; takes milliseconds for each."""
-        measured = (measure_memory(worker_id, pid) for worker_id, pid in self._processes())
+        measured = (measure_memory(worker_id, pid) for worker_id, pid in self.processes())
         return tuple(memory for memory in measured if memory is not None)
 
     async def start(self) -> None:
@@ -143,7 +140,8 @@ class WorkerPool:
         self._supervisor = asyncio.create_task(self._supervise(), name="recognition workers")
         self._wake.set()
         try:
-            await self._up
+            await asyncio.wait({self._up, self._supervisor}, return_when=asyncio.FIRST_COMPLETED)
+            await (self._up if self._up.done() else self._supervisor)
         except BaseException:
             await self.stop()
             raise
@@ -161,9 +159,12 @@ class WorkerPool:
                 await self._supervisor
         for worker in list(self._workers.values()):
             self._forget(worker, "crashed")
-        for template in (self._ending_template, self._template):
-            if template is not None:
-                await template.close()
+        if self._ending_template is not None:
+            await self._ending_template.close()
+        if self._template is not None:
+            template, self._template = self._template, None
+            self._gone.lose_template(template.cpu_s)
+            await template.close()
 
     async def decode(self, worker_id: int, job: Job) -> Done:
         """Have a worker of ``ready`` do a job.
@@ -199,8 +200,12 @@ class WorkerPool:
                 delay_s = self._fork_from_s - self._now_s()
                 if delay_s > 0:
                     await asyncio.sleep(delay_s)
-                else:
+                    continue
+                try:
                     await self._start_worker(self._template)
+                except OSError as error:  # no descriptor left: calls have come in their hundreds
+                    log.error("recognition_worker_failed", error_type=type(error).__name__)
+                    self._fork_from_s = self._now_s() + self._worker_backoff.delay_s(lived_s=0.0)
 
     def _is_short(self) -> bool:
         is_up = self._up is not None and self._up.done()
@@ -225,8 +230,9 @@ class WorkerPool:
             self._template_from_s = self._now_s() + self._template_backoff.delay_s(lived_s=0.0)
             self._wake.set()
             return
-        log.info("recognition_template_loaded", pid=template.pid, after_s=self._since(began_s))
         self._template, self._template_since_s = template, self._now_s()
+        after_s = round(self._template_since_s - began_s, 3)
+        log.info("recognition_template_loaded", pid=template.pid, after_s=after_s)
 
     async def _start_worker(self, template: TemplateLink) -> None:
         worker = WorkerLink(
@@ -256,12 +262,8 @@ class WorkerPool:
         if frame.header["is"] == "ready":
             self._watch.end(worker.worker_id)
             self._capabilities = capabilities_of(frame.header["capabilities"])
-            log.info(
-                "recognition_worker_ready",
-                worker=worker.worker_id,
-                pid=worker.pid,
-                after_s=self._since(worker.since_s),
-            )
+            after_s = round(self._now_s() - worker.since_s, 3)
+            log.info("recognition_worker_ready", worker=worker.worker_id, after_s=after_s)
             worker.stage, worker.since_s = Stage.SPARE, self._now_s()
             self._promote()
         else:
@@ -332,17 +334,15 @@ class WorkerPool:
             self._listener.worker_lost(worker.worker_id, code)
 
     def _on_overdue(self, worker_id: int) -> None:
-        worker = self._workers[worker_id]
+        worker = self._workers.get(worker_id)
+        if worker is None:  # went with another that was overdue at the same moment
+            return
         if worker.pid == 0 and self._template is not None:
             self._template.give_up()  # not even the fork was answered
         self._lose(worker, "hung")
 
+    def _at(self, stage: Stage) -> tuple[int, ...]:
+        return tuple(id_ for id_, worker in self._workers.items() if worker.stage is stage)
+
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
-
-    def _since(self, began_s: float) -> float:
-        return round(self._now_s() - began_s, 3)
-
-    def _processes(self) -> list[tuple[int | None, int]]:
-        template = [] if self._template is None else [(None, self._template.pid)]
-        return template + [(w.worker_id, w.pid) for w in self._workers.values() if w.pid]

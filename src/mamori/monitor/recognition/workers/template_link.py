@@ -91,6 +91,8 @@ class TemplateLink:
             loop.add_reader(near, self._read, near)
             async with asyncio.timeout(within_s):
                 await self._loaded
+            if self._socket is None:  # it ended just after it had loaded
+                raise _lost()
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError):
@@ -174,13 +176,7 @@ class TemplateLink:
         if loaded is None or loaded.cancelled():
             return
         if not loaded.done():
-            loaded.set_exception(
-                RecognitionError(
-                    "template_lost",
-                    "the process that loads the recognition models ended before they were loaded",
-                    recoverable=True,
-                )
-            )
+            loaded.set_exception(_lost())
         elif loaded.exception() is None:
             self._on_lost()
 
@@ -189,6 +185,14 @@ class TemplateLink:
             asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
             self._socket = None
+
+
+def _lost() -> RecognitionError:
+    return RecognitionError(
+        "template_lost",
+        "the process that loads the recognition models ended before any worker was made",
+        recoverable=True,
+    )
 
 
 def _environment() -> dict[str, str]:
