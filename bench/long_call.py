@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
+import structlog
 from bench.growth import REPLACED_BYTES, Sample, drops, slopes
 from bench.machine import machine, machine_line
 from bench.report import table
@@ -246,6 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not clips:
         print(f"the recordings are not here: {SHARED_DATA}", file=sys.stderr)
         return 2
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     print(f"machine: {machine_line(machine())}\n")
     channels = long_audio(clips, duration_s=options.hours * 3600, seed=options.seed)
     results: dict[str, Any] = {}

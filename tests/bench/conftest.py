@@ -36,6 +36,7 @@ def _row(
     shed=0.0,
     live_shed=0.0,
     gap=0.0,
+    reply_p95=None,
 ):
     spread = {"p50": 0.1, "p95": p95}
     taken = calls if taken is None else taken
@@ -70,7 +71,7 @@ def _row(
             "first_third_p50_s": None,
             "last_third_p50_s": None,
             "backlog_grew": grew,
-            "reply_lag_s": {"p50": None, "p95": None},
+            "reply_lag_s": {"p50": reply_p95, "p95": reply_p95},
             "alerts": 4,
             "word_end_to_stream_s": spread,
             "word_end_to_final_s": spread,

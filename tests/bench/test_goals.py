@@ -1,7 +1,7 @@
 """What the rows come to."""
 
 import pytest
-from bench.goals import carried, goals, twice_admitted, verdicts, went_well
+from bench.goals import carried, goals, kept_up, twice_admitted, verdicts, went_well
 
 
 @pytest.mark.parametrize(("p95", "well"), [(0.99, True), (1.0, False), (1.01, False)])
@@ -32,22 +32,38 @@ def test_refused_calls_are_no_trouble_of_those_that_were_taken(make_row):
     assert carried(rows, "whisper") is None
 
 
-def test_a_verdict_compares_each_engine_with_the_peer(make_row):
+@pytest.mark.parametrize(
+    ("reply_p95", "is_well"), [(0.99, True), (1.0, False), (1.01, False), (None, False)]
+)
+def test_a_server_keeps_up_while_it_answers_within_a_second(make_row, reply_p95, is_well):
+    # However late its finals are: its endpointer waits longer than that by itself.
+    assert kept_up(make_row("peer", 4, p95=1.6, reply_p95=reply_p95)) is is_well
+
+
+@pytest.mark.parametrize("trouble", [{"grew": True}, {"failed": ["gone"]}])
+def test_a_server_with_a_backlog_or_a_broken_call_does_not_keep_up(make_row, trouble):
+    assert not kept_up(make_row("peer", 4, reply_p95=0.1, **trouble))
+
+
+def test_a_verdict_compares_each_engine_with_what_the_peer_kept_up_with(make_row):
     rows = [
-        make_row("peer", 1),
-        make_row("peer", 2),
-        make_row("peer", 4, p95=3.0),
+        make_row("peer", 1, p95=1.6, reply_p95=0.1),
+        make_row("peer", 2, p95=1.6, reply_p95=0.9),
+        make_row("peer", 4, p95=3.0, reply_p95=2.0),
         make_row("whisper", 16),
         make_row("none", 100, p95=None),
     ]
     peer, whisper = verdicts(rows)
-    assert peer.startswith("peer: carried 2 calls")
-    assert whisper.endswith("8.0 times the peer's 2")
+    assert peer.startswith("peer: carried 0 calls")
+    assert peer.endswith("within 1 s (p95) with 2")
+    assert whisper.startswith("whisper: carried 16 calls")
+    assert whisper.endswith("8.0 times the 2 that the peer kept up with")
 
 
-def test_a_peer_that_carries_nothing_is_said_and_not_divided_by(make_row):
-    rows = [make_row("peer", 1, p95=1.6), make_row("auto", 1)]
-    assert verdicts(rows)[1].endswith("the peer carried none")
+@pytest.mark.parametrize("peers", [[], [("peer", 1)]])
+def test_without_a_peer_that_keeps_up_there_is_nothing_to_compare_with(make_row, peers):
+    rows = [make_row(engine, calls, reply_p95=3.0) for engine, calls in peers]
+    assert verdicts([*rows, make_row("auto", 1)])[-1].endswith("nothing given up)")
 
 
 def _goals(rows):
