@@ -22,10 +22,15 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeechAudio:
-    """The next stretch of an utterance's audio; the first one carries pre-roll and onset.
+    """The next stretch of an utterance's audio, as it was received; the first has the pre-roll.
+
+    A stretch begins where the last one ended, or later where the line lost something between them
+    (under 300 ms). Positions in an utterance count from its first sample on the call's timeline,
+    holes included: who needs audio without holes fills them with zeros, and who counts what was
+    heard adds up ``pcm``. In an utterance of more than 7 s a stretch may come up to 1 s late.
 
     ``quiet_samples`` is how much of the utterance's end, up to the last sample of ``pcm``, is
-    silence: what an early reading may already take as its end.
+    silence, holes included: what an early reading may already take as its end.
     """
 
     call_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from mamori.monitor.events import Channel, RecognitionScope
+from mamori.monitor.events import Channel, RecognitionScope, RecognitionScopeChanged
 from mamori.monitor.recognition.lane import Lane
 
 
@@ -17,13 +17,13 @@ class CallRecognition:
 
     def __init__(
         self,
+        call_id: str,
         lanes: Mapping[Channel, Lane],
         *,
-        tell: Callable[[RecognitionScope, int], None],
         on_change: Callable[[CallRecognition], None],
     ) -> None:
         self.lanes = dict(lanes)
-        self._tell = tell
+        self._call_id = call_id
         self._on_change = on_change
         self._scope = RecognitionScope.FULL
         self._is_watched = False
@@ -51,13 +51,18 @@ class CallRecognition:
             self._on_change(self)
 
     def narrow_to(self, scope: RecognitionScope) -> None:
-        """Put so much of the call into words from now on; says so where it changes."""
+        """Put so much of the call into words from now on; says so where it changes.
+
+        One of its lanes at least must not be closed.
+        """
         if scope is self._scope:
             return
         self._scope = scope
         for lane in self.lanes.values():
             lane.scope = scope
-        self._tell(scope, max((lane.heard_ms for lane in self.lanes.values()), default=0))
+        offset_ms = max(lane.heard_ms for lane in self.lanes.values())
+        event = RecognitionScopeChanged(call_id=self._call_id, offset_ms=offset_ms, scope=scope)
+        next(lane for lane in self.lanes.values() if not lane.is_closed).tell(event)
 
     @property
     def lag_ms(self) -> dict[Channel, int]:

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Protocol
 
-from mamori.monitor.events import Channel, FinalHypothesis, RecognitionScope
+from mamori.monitor.events import Channel, RecognitionScope
 from mamori.monitor.recognition.config import RecognitionConfig
 from mamori.monitor.recognition.leases import Lease
-from mamori.monitor.recognition.port import Depth, ReadJob, RecognitionError, StreamJob
+from mamori.monitor.recognition.port import Depth, ReadJob, StreamJob
+from mamori.monitor.recognition.rereads import Rereads
+from mamori.monitor.recognition.strikes import EngineState
 from mamori.monitor.recognition.tasks import Allowance, Task, Work
 from mamori.monitor.recognition.utterance import EarlyReading, Utterance
-
-STRIKES: Final = 3
-"""Failures in a row after which an engine is not asked again on a channel, and crashes over one
-utterance after which it is not tried again."""
 
 
 class Surroundings(Protocol):
@@ -33,38 +31,6 @@ class Surroundings(Protocol):
     def candidates(self, text: str, language: str) -> Sequence[str]:
         """Phrases, at most six, that a second reading should look for."""
         ...
-
-
-@dataclass(slots=True)
-class EngineState:
-    """One kind of engine on one channel; ``name`` None where none knows the language."""
-
-    name: str | None
-    is_on: bool = field(init=False)
-    _failures: int = 0
-
-    def __post_init__(self) -> None:
-        self.is_on = self.name is not None
-
-    def worked(self) -> None:
-        """It gave an answer."""
-        self._failures = 0
-
-    def failed(self, error: RecognitionError) -> str:
-        """It refused an utterance; what follows, for the event that says so."""
-        self._failures += 1
-        self.is_on = error.recoverable and self._failures < STRIKES
-        return f"{self.name} failed and is {'asked again' if self.is_on else 'not asked again'}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reread:
-    """A second reading that is wanted: of which utterance, for which phrases."""
-
-    final: FinalHypothesis
-    utterance: Utterance
-    phrases: tuple[str, ...]
-    since_s: float
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -85,7 +51,7 @@ class ChannelState:
     allowance: Allowance
     scope: RecognitionScope = RecognitionScope.FULL
     queue: deque[Utterance] = field(default_factory=deque)
-    rereads: deque[Reread] = field(default_factory=deque)
+    rereads: Rereads = field(default_factory=Rereads)
     reading: Task | None = None
     hearing: Task | None = None
 
@@ -106,10 +72,24 @@ class ChannelState:
             return self.channel is not Channel.AGENT
         return self.scope is not RecognitionScope.NONE
 
+    @property
+    def final_due_s(self) -> float:
+        """How soon after an utterance's end its final is due."""
+        config = self.config
+        return config.agent_final_due_s if self.channel is Channel.AGENT else config.final_due_s
+
     def is_at_work(self, utterance: Utterance) -> bool:
         """Whether a worker has it."""
         tasks = (self.reading, self.hearing)
         return any(task is not None and task.utterance is utterance for task in tasks)
+
+    def is_to_be_heard(self, utterance: Utterance) -> bool:
+        """Whether the stream engine has still something to do for it."""
+        if not self.stream.is_on or utterance.is_settled or utterance.lost_code is not None:
+            return False
+        if utterance.end is not None:
+            return utterance.by_stream
+        return utterance.live_wanted or (utterance.by_stream and self.wants_finals)
 
     def lag_s(self, now_s: float) -> float:
         """How long the oldest speech has waited for its words, on the wall."""
@@ -117,14 +97,19 @@ class ChannelState:
         waits_s += [now_s - each.unfed_since_s for each in self.queue if self._is_behind(each)]
         return max(waits_s, default=0.0)
 
-    def oldest_wait_s(self, now_s: float) -> float:
-        """How long the oldest utterance that nobody reads yet has waited since its end."""
+    def late_s(self, now_s: float) -> float:
+        """How long the oldest utterance that nobody reads yet has waited since its end.
+
+        Time that it may wait longer than a customer's does not count: an agent's, and of a channel
+        that took more than its share.
+        """
         waits_s = [
             now_s - each.ended_s
             for each in self.queue
             if each.end is not None and not self.is_at_work(each)
         ]
-        return max(waits_s, default=0.0)
+        more_s = self.final_due_s - self.config.final_due_s + self._behind_s(now_s)
+        return max(0.0, max(waits_s, default=0.0) - more_s)
 
     def overdue(self, now_s: float) -> list[Utterance]:
         """Utterances that have waited too long, or beyond what may wait, and that nobody reads."""
@@ -146,9 +131,12 @@ class ChannelState:
         if not self.queue and not self.rereads:
             return []
         found = [self._reading_wanted(now_s), self._hearing_wanted()]
-        # Ten seconds back for each second taken too much: behind every channel that waits.
-        behind_s = 10 * self.allowance.overdraft_s(now_s)
+        behind_s = self._behind_s(now_s)
         return [task.later(behind_s) for task in found if task is not None]
+
+    def _behind_s(self, now_s: float) -> float:
+        # Ten seconds back for each second taken too much: behind every channel that waits.
+        return 10 * self.allowance.overdraft_s(now_s)
 
     def _reading_wanted(self, now_s: float) -> Task | None:
         if self.reading is not None or not self.reader.is_on:
@@ -156,11 +144,9 @@ class ChannelState:
         config = self.config
         head = self.queue[0] if self.queue else None
         if head is not None and head.end is not None and not head.by_stream:
-            is_agent = self.channel is Channel.AGENT
-            due_s = config.agent_final_due_s if is_agent else config.final_due_s
-            return self._task(Work.FINAL, head, head.ended_s, due_s)
+            return self._task(Work.FINAL, head, head.ended_s, self.final_due_s)
         if self.rereads:
-            reread = self.rereads[0]
+            reread = self.rereads.first
             return self._task(
                 Work.REREAD,
                 reread.utterance,
@@ -175,7 +161,7 @@ class ChannelState:
     def _can_read_early(self, utterance: Utterance) -> bool:
         if utterance.by_stream or utterance.end is not None or self.config.offline:
             return False
-        if not self.wants_finals or utterance.is_too_long or utterance.crashes:
+        if not self.wants_finals or utterance.lost_code is not None or utterance.crashes:
             return False
         early = utterance.early
         if early is not None and early.voiced_samples == utterance.voiced_samples:
@@ -184,13 +170,16 @@ class ChannelState:
         return quiet >= self.config.early_read_ms * self.sample_rate_hz // 1000
 
     def _hearing_wanted(self) -> Task | None:
-        if self.hearing is not None or not self.stream.is_on:
+        if self.hearing is not None or not self.queue:
             return None
-        utterance = self._heard_now()
-        if utterance is None or utterance.lost_code is not None:
+        # In order where the stream engine reads; partials are the last one's.
+        utterance = self.queue[0] if self.queue[0].by_stream else self.queue[-1]
+        if not self.is_to_be_heard(utterance):
             return None
         if utterance.end is not None:
-            wanted_s, within_s = utterance.ended_s, self.config.final_due_s
+            if utterance is not self.queue[0]:
+                return None
+            wanted_s, within_s = utterance.ended_s, self.final_due_s
         elif utterance.unfed_samples >= self.block_samples:
             wanted_s, within_s = utterance.unfed_since_s, self.config.live_due_s
         else:
@@ -205,19 +194,9 @@ class ChannelState:
             needs_slot=worker_id is None,
         )
 
-    def _heard_now(self) -> Utterance | None:
-        """The utterance whose next stretch the stream engine is to hear."""
-        if not self.queue:
-            return None
-        head, last = self.queue[0], self.queue[-1]
-        if head.by_stream:
-            return head if self.wants_finals or head.end is not None else None
-        return last if last.live_wanted and last.end is None and not last.by_stream else None
-
     def _is_behind(self, utterance: Utterance) -> bool:
-        if utterance.end is not None or not (utterance.live_wanted or utterance.by_stream):
-            return False
-        return self.stream.is_on and utterance.unfed_samples >= self.block_samples
+        is_open = utterance.end is None and self.is_to_be_heard(utterance)
+        return is_open and utterance.unfed_samples >= self.block_samples
 
     def _task(
         self,
@@ -266,6 +245,7 @@ class ChannelState:
         utterance = task.utterance
         self.hearing = task
         utterance.lease = lease
+        utterance.had_live = utterance.had_live or utterance.end is None
         start = utterance.fed_samples
         most = self.config.longest_live_job_ms * self.sample_rate_hz // 1000
         samples = min(utterance.unfed_samples, most)

@@ -14,6 +14,7 @@ from mamori.monitor.events import (
     StageFailed,
     Word,
 )
+from mamori.monitor.recognition.codes import SWITCHED_OFF
 from mamori.monitor.recognition.port import LiveText, Transcript, TranscriptWord
 from mamori.monitor.recognition.utterance import Utterance
 
@@ -96,8 +97,17 @@ class Hypotheses:
             )
         ]
 
-    def failure(self, at_ms: int, code: str, detail: str, *, recoverable: bool) -> StageFailed:
-        """An engine or a worker failed; ``detail`` never holds a caller's words."""
+    def failure(self, utterance: Utterance, code: str, detail: str) -> StageFailed:
+        """An engine or a worker failed over an utterance; ``detail`` never holds its words."""
+        at_ms = utterance.on_call_clock_ms(utterance.span_samples)
+        return self._failure(at_ms, code, detail, recoverable=True)
+
+    def stopped(self, at_ms: int) -> StageFailed:
+        """No engine is left for the channel."""
+        detail = "recognition stops on this channel"
+        return self._failure(at_ms, SWITCHED_OFF, detail, recoverable=False)
+
+    def _failure(self, at_ms: int, code: str, detail: str, *, recoverable: bool) -> StageFailed:
         return StageFailed(
             call_id=self.call_id,
             offset_ms=at_ms,

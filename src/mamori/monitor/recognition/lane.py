@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+import structlog
+
 from mamori.monitor.events import JsonEvent, RecognitionScope, SpeechAudio, SpeechEvent
 from mamori.monitor.recognition.channel import ChannelState, Surroundings
 from mamori.monitor.recognition.codes import UNFINISHED
@@ -22,6 +24,8 @@ from mamori.monitor.recognition.recogniser import ChannelRecogniser
 from mamori.monitor.recognition.tasks import Task, Work
 
 Deliver = Callable[[Sequence[JsonEvent]], None]
+
+log = structlog.get_logger(__name__)
 
 
 class LaneHost(Surroundings, Protocol):
@@ -54,6 +58,7 @@ class Lane:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_closing = False
+        self._will_send = False
         self._heard_ms = 0
         self._heard_samples = 0
         self.is_closed = False
@@ -85,9 +90,9 @@ class Lane:
         return self._heard_ms
 
     @property
-    def oldest_wait_s(self) -> float:
-        """How long the oldest utterance has waited for a worker to read it."""
-        return self._state.oldest_wait_s(self._host.now_s())
+    def late_s(self) -> float:
+        """How long the oldest utterance has waited for a worker, beyond what it may."""
+        return self._state.late_s(self._host.now_s())
 
     def take_heard_s(self) -> float:
         """Seconds of speech submitted since the last time."""
@@ -137,6 +142,11 @@ class Lane:
         self._recogniser.abandon(code)
         self._changed()
 
+    def tell(self, event: JsonEvent) -> None:
+        """Deliver an event about the call in its place among the lane's own."""
+        self._recogniser.outbox.append(event)
+        self._changed()
+
     def expire(self) -> None:
         """Give up what has waited too long to help anybody."""
         self._recogniser.expire()
@@ -155,15 +165,15 @@ class Lane:
     def finish(self, task: Task, reply: Transcript | StreamReply, cpu_s: float) -> None:
         """A job ended and took so much of the processor."""
         self._state.allowance.charge(cpu_s, self._host.now_s())
-        self._recogniser.finish(task, reply)
-        self._changed()
-        self._send_outbox()
+        try:
+            self._recogniser.finish(task, reply)
+        finally:
+            self._changed()
 
     def fail(self, task: Task, error: RecognitionError | WorkerLostError) -> None:
         """A job failed, or its worker was lost."""
         self._recogniser.fail(task, error)
         self._changed()
-        self._send_outbox()
 
     def worker_lost(self, worker_id: int) -> None:
         """A worker is gone: what its recognisers had heard is heard anew by another one."""
@@ -171,20 +181,22 @@ class Lane:
         self._changed()
 
     def _changed(self) -> None:
-        if self._recogniser.outbox:
-            self._loop.call_soon(self._send_outbox)
         state = self._state
+        if self._recogniser.outbox and not self._will_send:
+            self._will_send = True
+            self._loop.call_soon(self._send)
         wanted = any(task.work is not Work.EARLY for task in self.tasks())
-        if wanted or state.reading or state.hearing or self._recogniser.outbox:
+        if wanted or state.reading or state.hearing or self._will_send:
             self._idle.clear()
         else:
             self._idle.set()
         self._host.wake(self)
 
-    def _send_outbox(self) -> None:
+    def _send(self) -> None:
+        self._will_send = False
         events, self._recogniser.outbox = self._recogniser.outbox, []
-        if events:
-            try:
-                self._deliver(events)
-            finally:
-                self._changed()
+        try:
+            self._deliver(events)
+        except Exception as error:  # boundary: who listens never harms the other calls
+            log.error("recognition_not_taken", error_type=type(error).__name__)
+        self._changed()

@@ -33,25 +33,25 @@ class Leases:
         self._opened[worker_id] = 0
 
     def remove_worker(self, worker_id: int) -> None:
-        """A worker is gone, and its slots with it; leases on it must not be returned."""
+        """A worker is gone, and its slots with it; leases on it are forgotten."""
         self._free.pop(worker_id, None)
         self._opened.pop(worker_id, None)
         for lease in [lease for lease in self._kind if lease.worker_id == worker_id]:
             del self._kind[lease]
 
-    def has_room(self, worker_id: int) -> bool:
-        """Whether the worker has a slot for one more utterance."""
+    def room(self, worker_id: int) -> int:
+        """For how many more utterances the worker has a slot; 0 for one that is gone."""
         free = self._free.get(worker_id)
         if free is None:
-            return False
-        return bool(free) or self._opened[worker_id] < self._slots_per_worker
+            return 0
+        return len(free) + self._slots_per_worker - self._opened[worker_id]
 
     def take(self, worker_id: int, *, voice: str, kind: str) -> Lease:
         """A slot for an utterance of ``voice``; ``kind`` is its language and rate.
 
         ValueError where the worker has no room.
         """
-        if not self.has_room(worker_id):
+        if not self.room(worker_id):
             raise ValueError(f"worker {worker_id} has no slot left")
         free = self._free[worker_id]
         place = _best(free, voice, kind)

@@ -7,6 +7,7 @@ take at any level of service.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
@@ -88,10 +89,18 @@ class CostModel:
 
     def heard(self, channel: Channel, audio_s: float) -> None:
         """So much speech came on a channel."""
-        (self._agent_s if channel is Channel.AGENT else self._customer_s).value += audio_s
+        if channel is Channel.AGENT:
+            self._agent_s.value += audio_s
+            return
+        self._customer_s.value += audio_s
+        # Second readings are counted on all that the customers say, read twice or not.
+        self._audio_s[Cost.REREAD].value += audio_s
 
     def worked(self, cost: Cost, cpu_s: float, audio_s: float) -> None:
-        """So much processor time brought so much audio into words."""
+        """So much processor time brought so much audio into words.
+
+        Second readings bring none that was not there before.
+        """
         self._cpu_s[cost].value += cpu_s
         self._audio_s[cost].value += audio_s
 
@@ -215,7 +224,9 @@ class Governor:
 
     def use_ratio(self, calls: int) -> float:
         """The share of the budget that ``calls`` take at the present level."""
-        return self.costs.cores(calls, self.level) / self._budget
+        needs = self.costs.cores(calls, self.level)
+        # Others on the machine may have taken all of it.
+        return needs / self._budget if self._budget > 0 else math.inf
 
     def admits(self, calls: int) -> bool:
         """Whether one more call fits beside ``calls`` at the narrowest service."""
@@ -234,7 +245,7 @@ class Governor:
         for level in Level:
             limit = self._budget
             if level == Level.THOROUGH:
-                limit = self._config.thorough_use_ratio * self._cores
+                limit = min(limit, self._config.thorough_use_ratio * self._cores)
             needs = self.costs.cores(calls, level, looked_at_ratio=looked_at_ratio)
             if level >= self._pressure and needs <= limit * spare:
                 return level

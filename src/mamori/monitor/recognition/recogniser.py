@@ -6,7 +6,7 @@ MediaDropped that says why it got none.
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import replace
 
 from mamori.monitor.events import (
     Channel,
@@ -17,7 +17,7 @@ from mamori.monitor.events import (
     SpeechEvent,
     SpeechStarted,
 )
-from mamori.monitor.recognition.channel import STRIKES, ChannelState, Reread, Surroundings
+from mamori.monitor.recognition.channel import ChannelState, Surroundings
 from mamori.monitor.recognition.codes import (
     LOAD,
     OVERLOAD,
@@ -36,11 +36,9 @@ from mamori.monitor.recognition.port import (
     Transcript,
     WorkerLostError,
 )
+from mamori.monitor.recognition.strikes import STRIKES
 from mamori.monitor.recognition.tasks import Task, Work
-from mamori.monitor.recognition.utterance import EarlyReading, Utterance
-
-_MOST_REREADS: Final = 4
-
+from mamori.monitor.recognition.utterance import Utterance
 
 class ChannelRecogniser:
     """Takes speech, says what is to be done (``tasks``) and takes what came of it.
@@ -69,8 +67,7 @@ class ChannelRecogniser:
         if self._open is not None and not self.state.wants_partials:
             self._open.live_shed = self._open.live_shed or self._open.live_wanted
             self._open.live_wanted = False
-            if not self._open.by_stream:
-                self._end_live(self._open)
+            self._leave_idle_recogniser(self._open)
 
     # What comes in
 
@@ -80,8 +77,7 @@ class ChannelRecogniser:
         ValueError for audio or an end without its start.
         """
         if isinstance(event, SpeechStarted):
-            self._begin(event)
-            return False
+            return self._begin(event)
         utterance = self._open
         if utterance is None or utterance.utterance_id != event.utterance_id:
             raise ValueError(f"utterance {event.utterance_id} is not open")
@@ -104,9 +100,9 @@ class ChannelRecogniser:
         for utterance in self.state.overdue(self._around.now_s()):
             self._give_up(utterance, OVERLOAD)
 
-    def _begin(self, event: SpeechStarted) -> None:
-        if self._open is not None:
-            unfinished, self._open = self._open, None
+    def _begin(self, event: SpeechStarted) -> bool:
+        unfinished, self._open = self._open, None
+        if unfinished is not None:
             self._give_up(unfinished, UNFINISHED)
         state = self.state
         self._open = Utterance(
@@ -117,6 +113,7 @@ class ChannelRecogniser:
             live_shed=state.stream.is_on and not state.wants_partials,
         )
         state.queue.append(self._open)
+        return unfinished is not None
 
     def _hear(self, utterance: Utterance, event: SpeechAudio) -> bool:
         """Take the next stretch; whether there may be something to do."""
@@ -125,24 +122,26 @@ class ChannelRecogniser:
         more = utterance.unfed_samples // self.state.block_samples
         if more and not blocks:
             utterance.unfed_since_s = self._around.now_s()
-        if utterance.is_too_long:
-            utterance.lost_code = TOO_LONG
+        if utterance.is_too_long and utterance.lost_code is None:
+            self._give_up(utterance, TOO_LONG)
         return more > blocks or event.quiet_samples > 0
 
     def _end(self, utterance: Utterance, event: SpeechEnded) -> None:
         state = self.state
         utterance.end = event
         utterance.ended_s = self._around.now_s()
+        if utterance.live_wanted and utterance.had_live and not utterance.by_stream:
+            state.stream.worked()
         if utterance.first is None:
             self._leave(utterance)
-        elif not state.stream.is_on and not state.reader.is_on:
-            self._give_up(utterance, SWITCHED_OFF)
         elif utterance.lost_code is not None:
             self._give_up(utterance, utterance.lost_code)
+        elif not state.stream.is_on and not state.reader.is_on:
+            self._give_up(utterance, SWITCHED_OFF)
         elif not state.wants_finals:
             self._give_up(utterance, LOAD)
         elif not utterance.by_stream:
-            self._end_live(utterance)
+            self._leave_idle_recogniser(utterance)
             self._take_early(utterance)
         self.expire()
 
@@ -174,34 +173,35 @@ class ChannelRecogniser:
         self._is_done(task)
         if isinstance(reply, StreamReply):
             self._heard(task.utterance, reply)
-        elif task.work is Work.REREAD:
-            for reread in self._take_rereads(task.utterance):
-                self.outbox += self._say.reread(reread.final, reply, reread.phrases)
-        else:
+        elif task.work is not Work.REREAD:
             self._read(task, reply)
+        elif (reread := self.state.rereads.take(task.utterance)) is not None:
+            self.outbox += self._say.reread(reread.final, reply, reread.phrases)
 
     def fail(self, task: Task, error: RecognitionError | WorkerLostError) -> None:
         """A job failed, or its worker was lost."""
         self._is_done(task)
         utterance = task.utterance
         if task.work is Work.REREAD:
-            self._take_rereads(utterance)
+            self.state.rereads.take(utterance)
         elif utterance.is_settled:
-            self._release(utterance)
+            self._leave_idle_recogniser(utterance)
         elif task.work is Work.LIVE:
             self._hearing_failed(utterance, error)
-        elif task.work is Work.EARLY and isinstance(error, RecognitionError):
-            utterance.early = None  # it is asked again when the utterance has ended
-        else:
+        elif task.work is not Work.EARLY or isinstance(error, WorkerLostError):
             self._reading_failed(utterance, error)
+        # An early reading that failed is asked again when the utterance has ended.
 
     def worker_lost(self, worker_id: int) -> None:
-        """A worker is gone: what its recognisers had heard is heard anew by another one."""
+        """A worker is gone: what its recognisers had heard is heard anew by another one.
+
+        Of a job under way there the lane hears by ``fail``, before or after this.
+        """
         hearing = self.state.hearing.utterance if self.state.hearing else None
         for utterance in self.state.queue:
             lease = utterance.lease
             if lease is not None and lease.worker_id == worker_id and utterance is not hearing:
-                utterance.restart_live()
+                utterance.let_go()
 
     def _is_done(self, task: Task) -> None:
         if task is self.state.reading:
@@ -211,13 +211,12 @@ class ChannelRecogniser:
 
     def _heard(self, utterance: Utterance, reply: StreamReply) -> None:
         state = self.state
-        if utterance.is_settled or (utterance.end is not None and not utterance.by_stream):
-            self._release(utterance)
-        elif reply.transcript is not None:
+        if reply.transcript is not None and not utterance.is_settled:
             state.stream.worked()
             self._settle(utterance, state.stream.name or "", reply.transcript)
-        elif state.wants_partials:
+        elif utterance.end is None and utterance.lost_code is None and state.wants_partials:
             self.outbox += self._say.live(utterance, reply.live, state.stream.name or "")
+        self._leave_idle_recogniser(utterance)
 
     def _read(self, task: Task, transcript: Transcript) -> None:
         utterance = task.utterance
@@ -227,9 +226,7 @@ class ChannelRecogniser:
         early = utterance.early
         if task.work is Work.EARLY and utterance.end is None:
             if early is not None:
-                utterance.early = EarlyReading(
-                    voiced_samples=early.voiced_samples, transcript=transcript
-                )
+                utterance.early = replace(early, transcript=transcript)
         elif task.work is Work.FINAL or early is not None:
             self._settle(utterance, self.state.reader.name or "", transcript)
 
@@ -246,19 +243,7 @@ class ChannelRecogniser:
             return
         phrases = tuple(self._around.candidates(final.text, self.state.language))
         if phrases:
-            rereads = self.state.rereads
-            if len(rereads) == _MOST_REREADS:
-                rereads.popleft()
-            since_s = self._around.now_s()
-            rereads.append(
-                Reread(final=final, utterance=utterance, phrases=phrases, since_s=since_s)
-            )
-
-    def _take_rereads(self, utterance: Utterance) -> list[Reread]:
-        taken = [each for each in self.state.rereads if each.utterance is utterance]
-        for each in taken:
-            self.state.rereads.remove(each)
-        return taken
+            self.state.rereads.want(final, utterance, phrases, self._around.now_s())
 
     # What goes wrong
 
@@ -269,39 +254,32 @@ class ChannelRecogniser:
         utterance.early = None
         if isinstance(error, WorkerLostError):
             utterance.crashes += 1
-            self._failed(utterance, error.code, "the worker is replaced")
+            self._tell(utterance, error, "the worker is replaced")
             if utterance.crashes < STRIKES:
                 return
-            code = QUARANTINED
         else:
-            code = error.code
-            self._failed(utterance, code, state.reader.failed(error))
+            self._tell(utterance, error, state.reader.failed(error))
         if state.stream.is_on and utterance.live_crashes < STRIKES:
             utterance.by_stream = True
-            self._release(utterance)
-            utterance.restart_live()
         else:
-            self._give_up(utterance, code)
+            self._give_up(utterance, _cause(error))
         self._switch_over()
 
     def _hearing_failed(
         self, utterance: Utterance, error: RecognitionError | WorkerLostError
     ) -> None:
         state = self.state
+        self._release(utterance)
         if isinstance(error, WorkerLostError):
             utterance.live_crashes += 1
-            self._failed(utterance, error.code, "the worker is replaced")
-            code = QUARANTINED
+            self._tell(utterance, error, "the worker is replaced")
+            if utterance.live_crashes < STRIKES:
+                return
         else:
-            code = error.code
-            self._release(utterance)
-            self._failed(utterance, code, state.stream.failed(error))
-        utterance.restart_live()
-        if isinstance(error, WorkerLostError) and utterance.live_crashes < STRIKES:
-            return
+            self._tell(utterance, error, state.stream.failed(error))
         utterance.live_wanted = False
         if utterance.by_stream:
-            self._give_up(utterance, code)
+            self._give_up(utterance, _cause(error))
         self._switch_over()
 
     def _switch_over(self) -> None:
@@ -309,31 +287,43 @@ class ChannelRecogniser:
         state = self.state
         if state.stream.is_on and state.reader.is_on:
             return
+        if not state.reader.is_on:
+            state.rereads.clear()
         if not state.stream.is_on and not state.reader.is_on:
-            if self._told_off:
-                return
-            self._told_off = True
-            at_ms = state.queue[-1].start.offset_ms if state.queue else 0
-            detail = "recognition stops on this channel"
-            self.outbox.append(self._say.failure(at_ms, SWITCHED_OFF, detail, recoverable=False))
-            for utterance in tuple(state.queue):
-                if utterance.end is not None:
-                    self._give_up(utterance, SWITCHED_OFF)
+            self._stop()
             return
-        for utterance in state.queue:
+        for utterance in tuple(state.queue):
             utterance.by_stream = state.stream.is_on
+            utterance.live_wanted = utterance.live_wanted and state.stream.is_on
+            self._leave_idle_recogniser(utterance)
+            crashes = utterance.live_crashes if utterance.by_stream else utterance.crashes
+            if crashes >= STRIKES:
+                self._give_up(utterance, QUARANTINED)
 
-    def _failed(self, utterance: Utterance, code: str, detail: str) -> None:
-        at_ms = utterance.on_call_clock_ms(utterance.span_samples)
-        self.outbox.append(self._say.failure(at_ms, code, detail, recoverable=True))
+    def _stop(self) -> None:
+        """No engine is left; said once."""
+        queue = self.state.queue
+        if not self._told_off:
+            self._told_off = True
+            at_ms = queue[-1].start.offset_ms if queue else 0
+            self.outbox.append(self._say.stopped(at_ms))
+        for utterance in tuple(queue):
+            if utterance.end is not None:
+                self._give_up(utterance, SWITCHED_OFF)
+
+    def _tell(
+        self, utterance: Utterance, error: RecognitionError | WorkerLostError, detail: str
+    ) -> None:
+        self.outbox.append(self._say.failure(utterance, error.code, detail))
 
     # Accounts
 
     def _give_up(self, utterance: Utterance, code: str) -> None:
         """The utterance gets no final; one that is still open says so at its end."""
+        code = utterance.lost_code or code
         if utterance is self._open:
             utterance.lost_code = code
-            self._end_live(utterance)
+            self._leave_idle_recogniser(utterance)
             return
         self._leave(utterance)
         self._drop(utterance, code)
@@ -347,14 +337,21 @@ class ChannelRecogniser:
     def _leave(self, utterance: Utterance) -> None:
         utterance.is_settled = True
         self.state.queue.remove(utterance)
-        self._end_live(utterance)
+        self._leave_idle_recogniser(utterance)
 
-    def _end_live(self, utterance: Utterance) -> None:
-        """Give the recogniser back, at once or when its job ends."""
-        if self.state.hearing is None or self.state.hearing.utterance is not utterance:
+    def _leave_idle_recogniser(self, utterance: Utterance) -> None:
+        """Give back the recogniser that has no more to do for it; while it works, when it ends."""
+        hearing = self.state.hearing
+        is_at_work = hearing is not None and hearing.utterance is utterance
+        if not is_at_work and not self.state.is_to_be_heard(utterance):
             self._release(utterance)
 
     def _release(self, utterance: Utterance) -> None:
-        lease, utterance.lease = utterance.lease, None
+        lease = utterance.let_go()
         if lease is not None:
             self._around.give_back(lease, self.state.voice)
+
+
+def _cause(error: RecognitionError | WorkerLostError) -> str:
+    """Why an utterance is given up: after three lost workers, whatever became of them."""
+    return QUARANTINED if isinstance(error, WorkerLostError) else error.code

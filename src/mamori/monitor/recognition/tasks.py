@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from mamori.monitor.recognition.utterance import Utterance
 
@@ -40,11 +40,19 @@ class Task:
     needs_slot: bool = False
     phrases: tuple[str, ...] = ()
 
+    @property
+    def is_final(self) -> bool:
+        """Whether a final comes of it, or the next part of one."""
+        return self.work is Work.FINAL or (
+            self.work is Work.LIVE and self.utterance.end is not None
+        )
+
     def later(self, by_s: float) -> Task:
         """The same task, due later."""
-        return replace(self, due_s=self.due_s + by_s)
+        return replace(self, due_s=self.due_s + by_s) if by_s else self
 
 
+_URGENCY: Final = {work: place for place, work in enumerate(Work)}
 _Offer = TypeVar("_Offer")
 
 
@@ -52,22 +60,24 @@ def assign(
     offers: Sequence[tuple[Task, _Offer]],
     idle: Collection[int],
     *,
-    has_room: Callable[[int], bool],
+    room: Callable[[int], int],
     knows_voice: Callable[[str], Collection[int]],
     early: bool,
 ) -> list[tuple[Task, _Offer, int]]:
     """Who does what now: tasks by deadline, each to a worker that may take it.
 
-    ``offers`` pairs each task with what the caller needs to begin it. Early readings are given out
-    only where ``early`` allows and nothing else waits.
+    ``offers`` pairs each task with what the caller needs to begin it. ``room`` is how many slots a
+    worker has left. Early readings are given out only where ``early`` allows and nothing else
+    waits.
     """
     free = sorted(idle)
+    bound = {task.worker_id for task, _ in offers}
     given: list[tuple[Task, _Offer, int]] = []
     left = 0
-    for task, offer in sorted(offers, key=lambda each: each[0].due_s):
+    for task, offer in sorted(offers, key=_urgency):
         if task.work is Work.EARLY:
             continue
-        worker_id = _worker_for(task, free, has_room, knows_voice)
+        worker_id = _worker_for(task, free, bound, room, knows_voice)
         if worker_id is None:
             left += 1
         else:
@@ -76,25 +86,34 @@ def assign(
     if early and not left:
         for task, offer in offers:
             if free and task.work is Work.EARLY:
-                given.append((task, offer, free.pop()))
+                given.append((task, offer, free.pop(0)))
     return given
+
+
+def _urgency(offer: tuple[Task, object]) -> tuple[float, int]:
+    return offer[0].due_s, _URGENCY[offer[0].work]
 
 
 def _worker_for(
     task: Task,
     free: Sequence[int],
-    has_room: Callable[[int], bool],
+    bound: Collection[int | None],
+    room: Callable[[int], int],
     knows_voice: Callable[[str], Collection[int]],
 ) -> int | None:
+    """Who may go anywhere leaves those workers to others that must have them."""
     if task.worker_id is not None:
         return task.worker_id if task.worker_id in free else None
     if not task.needs_slot:
-        return free[0] if free else None
-    roomy = [worker_id for worker_id in free if has_room(worker_id)]
-    if not roomy:
-        return None
+        return min(free, key=lambda worker_id: worker_id in bound, default=None)
+    roomy = [worker_id for worker_id in free if room(worker_id)]
     knowing = knows_voice(task.voice)
-    return next((worker_id for worker_id in roomy if worker_id in knowing), roomy[0])
+    # An utterance stays with its worker: an even spread keeps them from waiting for one another.
+    return min(
+        roomy,
+        key=lambda worker_id: (worker_id not in knowing, -room(worker_id), worker_id in bound),
+        default=None,
+    )
 
 
 class Allowance:

@@ -59,6 +59,7 @@ class Utterance:
     lease: Lease | None = None
     fed_samples: int = 0
     unfed_since_s: float = 0.0
+    had_live: bool = False
     revision: int = 0
     text: str = ""
     hints: set[str] = field(default_factory=set)
@@ -66,7 +67,7 @@ class Utterance:
     # The utterance engine's side.
     early: EarlyReading | None = None
     crashes: int = 0
-    _pieces: list[SpeechAudio] = field(default_factory=list)
+    _samples: Pcm = field(default_factory=lambda: np.zeros(0, np.int16))
 
     @property
     def utterance_id(self) -> str:
@@ -87,36 +88,36 @@ class Utterance:
         """The next stretch."""
         if self.first is None:
             self.first = piece
+        start = piece.offset_samples - self.first.offset_samples
+        end = start + len(piece.pcm)
         self.heard_samples += len(piece.pcm)
-        self.span_samples = piece.offset_samples + len(piece.pcm) - self.first.offset_samples
-        self.voiced_samples = self.span_samples - piece.quiet_samples
+        self.span_samples = end
+        self.voiced_samples = end - piece.quiet_samples
         if self.is_too_long:
-            self._pieces.clear()
-        else:
-            self._pieces.append(piece)
+            self._samples = np.zeros(0, np.int16)
+            return
+        if end > len(self._samples):
+            # Doubled, from a second on: an utterance's audio is copied a few times, not each time.
+            room = np.zeros(max(end, 2 * len(self._samples), self.sample_rate_hz), np.int16)
+            room[: len(self._samples)] = self._samples
+            self._samples = room
+        self._samples[start:end] = piece.pcm
 
     def audio(self, start_samples: int = 0, end_samples: int | None = None) -> Pcm:
         """The stretch between two positions counted from the utterance's first sample."""
         end_samples = self.span_samples if end_samples is None else end_samples
-        audio = np.zeros(max(end_samples - start_samples, 0), np.int16)
-        assert self.first is not None or not len(audio)  # noqa: S101 - audio has a first piece
-        for piece in self._pieces:
-            at = piece.offset_samples - self.first.offset_samples  # type: ignore[union-attr]
-            low, high = max(at, start_samples), min(at + len(piece.pcm), end_samples)
-            if low < high:
-                audio[low - start_samples : high - start_samples] = piece.pcm[low - at : high - at]
-        return audio
+        return self._samples[start_samples:end_samples].copy()
 
     def got_no_partials(self, block_samples: int) -> bool:
         """Whether the load kept it from having partials, or all of them."""
-        was_left = self.live_wanted and not self.fed_samples
-        late = was_left and self.span_samples >= 2 * block_samples
-        return not self.by_stream and (self.live_shed or late)
+        was_left = self.live_wanted and not self.had_live
+        return self.live_shed or (was_left and self.span_samples >= 2 * block_samples)
 
-    def restart_live(self) -> None:
-        """The recogniser that had it is gone: begin anew with the next one."""
-        self.lease = None
+    def let_go(self) -> Lease | None:
+        """Give its recogniser up: the next one hears it from the start."""
+        lease, self.lease = self.lease, None
         self.fed_samples = 0
+        return lease
 
     def on_call_clock_ms(self, samples: int) -> int:
         """Media time of a position in the utterance."""

@@ -1,12 +1,13 @@
 """A pool starts or says why not, and stops for good."""
 
 import asyncio
+import importlib.util
 import time
 from pathlib import Path
 
 import pytest
 
-from mamori.monitor.recognition.port import RecognitionError, WorkerLostError
+from mamori.monitor.recognition.port import RecognitionError, Transcript, WorkerLostError
 from mamori.monitor.recognition.workers.pool import WorkerPool
 from mamori.monitor.recognition.workers.spec import EngineSpec
 
@@ -134,3 +135,23 @@ async def test_the_memory_of_every_process_is_told(pool, spare_of):
     assert (template.worker_id, worker.worker_id, second.worker_id) == (None, 1, spare)
     assert worker.private_bytes < worker.pss_bytes < worker.rss_bytes
     assert pool.rss_bytes() >= template.rss_bytes
+
+
+@pytest.mark.skipif(importlib.util.find_spec("uvloop") is None, reason="needs uvloop")
+def test_a_pool_runs_on_uvloop_too(engines_path, jobs):
+    import uvloop
+
+    async def decode_and_crash():
+        pool = WorkerPool(EngineSpec(), workers=1, factory="fake_engines:load")
+        await pool.start()
+        done = await pool.decode(1, jobs.read(samples=160_000))
+        with pytest.raises(WorkerLostError):
+            await pool.decode(1, jobs.read("CRASH"))
+        await pool.stop()
+        return done.reply
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        reply = runner.run(decode_and_crash())
+
+    assert isinstance(reply, Transcript)
+    assert reply.text == "160000 samples"

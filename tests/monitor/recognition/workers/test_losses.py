@@ -91,6 +91,22 @@ async def test_a_spare_killed_while_it_waits_is_replaced_unheard(pool, listener,
     assert listener.lost == []
 
 
+async def test_a_worker_that_lags_behind_the_others_is_replaced_after_its_job(
+    make_pool, jobs, listener, until_gone
+):
+    pool = make_pool(workers=2)
+    await pool.start()
+    pid = pid_of(pool, 1)
+    await pool.decode(2, jobs.read("BURN", 20))
+
+    done = await pool.decode(1, jobs.read("SLEEP", 2_010))
+
+    assert done.reply.text == "160 samples"
+    assert listener.lost == [(1, "slow")]
+    assert pool.ready == (2, 3)
+    await until_gone(pid)
+
+
 async def test_no_id_is_ever_used_again(pool, jobs, listener, spare_of):
     seen = [1]
     for _ in range(3):

@@ -201,5 +201,8 @@ def _environment() -> dict[str, str]:
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.send_signal(signal.SIGKILL)
+    # Not process.kill(): it may reap the child before the event loop's own watcher does, which then
+    # warns of an unknown child.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)

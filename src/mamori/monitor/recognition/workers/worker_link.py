@@ -30,7 +30,7 @@ class WorkerLink(asyncio.Protocol):
         worker_id: int,
         *,
         on_message: Callable[[WorkerLink, Frame], None],
-        on_answer: Callable[[WorkerLink], None],
+        on_answer: Callable[[WorkerLink, Done | RecognitionError], None],
         on_end: Callable[[WorkerLink], None],
         now_s: float,
     ) -> None:
@@ -101,13 +101,12 @@ class WorkerLink(asyncio.Protocol):
             return
         result = _result_of(fields)
         answer, self._answer = self._answer, None
-        self._on_answer(self)
-        if answer is None or answer.done():  # the caller has gone
-            return
-        if isinstance(result, RecognitionError):
-            answer.set_exception(result)
-        else:
-            answer.set_result(result)
+        if answer is not None and not answer.done():  # else the caller has gone
+            if isinstance(result, RecognitionError):
+                answer.set_exception(result)
+            else:
+                answer.set_result(result)
+        self._on_answer(self, result)
 
 
 def _result_of(fields: Mapping[str, Any]) -> Done | RecognitionError:
