@@ -175,12 +175,14 @@ class Connection:
 
     async def _refuse(self, refused: MamoriError) -> None:
         spec = ERRORS.get(refused.code)
-        retry_after_s = refused.retry_after_s if isinstance(refused, CallRefused) else None
         if spec is not None and spec.close_code is not None:
-            outputs = self._protocol.fail(refused.code, str(refused), retry_after_s=retry_after_s)
+            outputs = self._protocol.fail(refused.code, str(refused))
         else:
             outputs = self._protocol.fail(
-                "call_refused", str(refused), detail=refused.code, retry_after_s=retry_after_s
+                "call_refused",
+                str(refused),
+                detail=refused.code,
+                retry_after_s=refused.retry_after_s if isinstance(refused, CallRefused) else None,
             )
         for output in outputs:
             await self._carry_out(output)

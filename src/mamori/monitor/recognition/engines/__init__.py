@@ -1,1 +1,0 @@
-"""The engines that decode, and the gate that says whether there is speech at all."""
