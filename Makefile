@@ -5,13 +5,13 @@ BIN    := $(VENV)/bin
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-.PHONY: help setup demo test test-wheel lint types bench clean
+.PHONY: help setup demo test test-wheel lint types bench bench-long-call clean
 
 help:
 	@echo "make demo    plays calls and shows their alerts (DEMO_ARGS=--exit ends by itself)"
 	@echo "make test    runs all tests"
 	@echo "make lint    style, architecture and formatting; make types: mypy"
-	@echo "make bench   capacity and latency on this machine"
+	@echo "make bench   capacity and latency on this machine; make bench-long-call: memory over hours"
 
 # One stamp a purpose: a demo needs no test tools, and nothing is installed twice.
 $(VENV)/.created:
@@ -55,6 +55,9 @@ types: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python bench/run.py $(BENCH_ARGS)
+
+bench-long-call: $(VENV)/.dev
+	$(BIN)/python bench/long_call.py $(BENCH_ARGS)
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib.util
 import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.speech import SAMPLE_RATE_HZ, BenchCall, build_call, load_clips, noise_clips
-from websockets.asyncio.client import ClientConnection, connect
+from bench.speech import BenchCall, build_call, load_clips, noise_clips
+from bench.talk import CHUNK_MS, CHUNK_SAMPLES, NATIVE, make_talk
+from bench.wire import HandshakeRefused, Wire, binary_frame, open_wire
 from websockets.exceptions import WebSocketException
 
-from mamori.telephony.codecs import encode, interleave
+from mamori.telephony.codecs import decode, encode, interleave
 
-CHUNK_MS: Final = 20
-"""What telephone systems send."""
-CHUNK_SAMPLES: Final = SAMPLE_RATE_HZ * CHUNK_MS // 1000
-_CHUNK_BYTES: Final = CHUNK_SAMPLES * 2  # one byte a sample, two channels
-# A node that is far behind may still decode its backlog of 10 s on every channel.
-_STOPPED_TIMEOUT_S: Final = 180.0
-# The times and places of an event; its words stay where they are.
-_KEPT: Final = ("type", "channel", "utterance_id", "offset_ms", "end_offset_ms", "cause", "engine")
+_TAKEN_TIMEOUT_S: Final = 30.0
+# A server without admission may have minutes of audio before it when the last sample is sent.
+_FINISHED_TIMEOUT_S: Final = 300.0
+_FULL: Final = frozenset({429, 503})
 
 
 class Call:
@@ -40,99 +38,123 @@ class Call:
 
     def __init__(self, job: dict[str, Any], number: int, call: BenchCall) -> None:
         self.call_id = f"{job['name']}-{number:03}"
-        self._job = job
-        self._audio = encode("mulaw", interleave([call.customer, call.agent]))
+        self._url = job["url"].format(call_id=self.call_id)
+        self._headers = {"Authorization": f"Bearer {job['key']}"} if job["key"] else {}
+        self._talk = make_talk(job["dialect"], self.call_id)
+        self._frames = _frames(call, both=job["dialect"] == NATIVE)
         self._voiced = {
             "customer": call.customer_voiced.tolist(),
             "agent": call.agent_voiced.tolist(),
         }
-        self._sentences = call.sentences
+        self._speech = {
+            "customer_ratio": call.customer_speech_ratio,
+            "agent_ratio": call.agent_speech_ratio,
+            "sentences": call.sentences,
+        }
         self._sent_s: list[float] = []
-        self._events: list[dict[str, Any]] = []
-        self._dropped_events = 0
-        self._ledger: list[dict[str, Any]] = []
-        self._failure: str | None = None
-        self._started = asyncio.Event()
+        self._may_speak = asyncio.Event()
+        self._all_sent = asyncio.Event()
+        self._finished = asyncio.Event()
 
     async def run(self, begin_s: float) -> None:
-        """Send the call from ``begin_s`` on; a failure is kept and told in the result."""
+        """Send the call from ``begin_s`` on; the result tells of refusal and failure."""
+        notes = self._talk.notes
         try:
             await asyncio.sleep(max(0.0, begin_s - time.monotonic()))
-            async with connect(
-                self._job["url"],
-                additional_headers={"Authorization": f"Bearer {self._job['key']}"},
-                compression=None,
-                proxy=None,
-            ) as socket:
-                listening = asyncio.create_task(self._listen(socket))
-                await socket.send(json.dumps(self._start()))
-                await asyncio.wait_for(self._started.wait(), 30)
-                await self._speak(socket)
-                async with asyncio.timeout(_STOPPED_TIMEOUT_S):
-                    await listening
+            wire = await open_wire(self._url, self._headers, self._listen)
+        except HandshakeRefused as refused:
+            if refused.status in _FULL:
+                notes.refused(f"http_{refused.status}", refused.retry_after_s)
+            else:
+                notes.failure = f"handshake answered with {refused.status}"
+            return
         except (OSError, TimeoutError, WebSocketException) as error:
-            self._failure = f"{type(error).__name__}: {error}"
+            notes.failure = f"{type(error).__name__}: {error}"
+            return
+        try:
+            await self._talk_on(wire)
+        except TimeoutError:
+            notes.failure = "call not taken" if not self._sent_s else "call not finished"
+        finally:
+            wire.abort()
 
     def result(self) -> dict[str, Any]:
         """All that is known of the call, ready for JSON."""
+        notes = self._talk.notes
         return {
             "call_id": self.call_id,
             "sent_s": self._sent_s,
             "sent_samples": len(self._sent_s) * CHUNK_SAMPLES,
-            "sentences": self._sentences,
+            "speech": self._speech,
             "voiced": self._voiced,
-            "events": self._events,
-            "dropped_events": self._dropped_events,
-            "ledger": self._ledger,
-            "failure": self._failure,
+            "events": notes.events,
+            "partials": notes.partials,
+            "dropped_events": notes.dropped_events,
+            "ledger": notes.ledger,
+            "refusal": notes.refusal,
+            "failure": notes.failure,
+            "reply_lags_s": notes.reply_lags_s,
         }
 
-    def _start(self) -> dict[str, Any]:
-        media = {
-            "encoding": "mulaw",
-            "sample_rate_hz": SAMPLE_RATE_HZ,
-            "channels": ["customer", "agent"],
-        }
-        return {
-            "type": "start",
-            "version": 1,
-            "call_id": self.call_id,
-            "media": media,
-            "language": "ko",
-            "events": True,
-        }
+    async def _talk_on(self, wire: Wire) -> None:
+        wire.closed.add_done_callback(self._closed)
+        wire.send_text(self._talk.opening)
+        if self._talk.may_speak:
+            self._may_speak.set()
+        async with asyncio.timeout(_TAKEN_TIMEOUT_S):
+            await self._may_speak.wait()
+        if self._finished.is_set():
+            return
+        self._speak(wire)
+        await self._all_sent.wait()
+        if not self._finished.is_set():
+            wire.send_text(self._talk.closing)
+        async with asyncio.timeout(_FINISHED_TIMEOUT_S):
+            await self._finished.wait()
 
-    async def _speak(self, socket: ClientConnection) -> None:
+    def _listen(self, text: str) -> None:
+        self._talk.take(text, time.monotonic(), self._sent_s)
+        if self._talk.may_speak:
+            self._may_speak.set()
+
+    def _closed(self, closed: asyncio.Future[int | None]) -> None:
+        self._talk.closed(closed.result())
+        for waited in (self._finished, self._may_speak, self._all_sent):
+            waited.set()
+
+    def _speak(self, wire: Wire) -> None:
+        """One callback a message instead of a task that wakes: this happens 2000 times a second."""
+        loop = asyncio.get_running_loop()
         first_s = time.monotonic()
-        for number, chunk in enumerate(self._chunks(), start=1):
-            # A chunk leaves when its last sample would have been spoken.
-            early_s = first_s + number * CHUNK_MS / 1000 - time.monotonic()
-            if early_s > 0:
-                await asyncio.sleep(early_s)
-            self._sent_s.append(time.monotonic())
-            await socket.send(chunk)
-        await socket.send('{"type":"stop"}')
+        frames, sent_s = self._frames, self._sent_s
 
-    def _chunks(self) -> Iterator[bytes]:
-        for start in range(0, len(self._audio), _CHUNK_BYTES):
-            yield self._audio[start : start + _CHUNK_BYTES]
+        def send() -> None:
+            if self._finished.is_set():
+                return
+            now_s = time.monotonic()
+            # A chunk leaves when its last sample would have been spoken; what is late, at once.
+            number = len(sent_s)
+            while number < len(frames) and first_s + (number + 1) * CHUNK_MS / 1000 <= now_s + 5e-4:
+                sent_s.append(now_s)
+                wire.write(frames[number])
+                number += 1
+            if number == len(frames):
+                self._all_sent.set()
+            else:
+                loop.call_later(first_s + (number + 1) * CHUNK_MS / 1000 - now_s, send)
 
-    async def _listen(self, socket: ClientConnection) -> None:
-        async for text in socket:
-            arrived_s = time.monotonic()
-            message = json.loads(text)
-            match message["type"]:
-                case "started":
-                    self._started.set()
-                case "stopped":
-                    self._ledger = message["ledger"]
-                case "error":
-                    self._failure = message["code"]
-                case "events_dropped":
-                    self._dropped_events += message["count"]
-                case _:
-                    kept = {key: message[key] for key in _KEPT if key in message}
-                    self._events.append(kept | {"arrived_s": arrived_s})
+        loop.call_later(CHUNK_MS / 1000, send)
+
+
+def _frames(call: BenchCall, *, both: bool) -> list[bytes]:
+    """The call's messages: both channels as mu-law, or what mu-law leaves of the customer's."""
+    if both:
+        audio, sample_bytes = encode("mulaw", interleave([call.customer, call.agent])), 2
+    else:
+        heard = decode("mulaw", encode("mulaw", call.customer))
+        audio, sample_bytes = encode("pcm_s16le", heard), 2
+    size = CHUNK_SAMPLES * sample_bytes
+    return [binary_frame(audio[at : at + size]) for at in range(0, len(audio), size)]
 
 
 def make_calls(job: dict[str, Any]) -> list[Call]:
@@ -155,7 +177,7 @@ def make_calls(job: dict[str, Any]) -> list[Call]:
 
 
 async def play(job: dict[str, Any], calls: list[Call]) -> None:
-    """All calls; they begin evenly over the first ``stagger_s``, as no two callers ring at once."""
+    """All calls; they begin evenly over ``stagger_s``, as no two callers ring at once."""
     begin_s = time.monotonic()
     spacing_s = job["stagger_s"] / len(calls)
     await asyncio.gather(*(call.run(begin_s + n * spacing_s) for n, call in enumerate(calls)))
@@ -165,15 +187,13 @@ def main() -> None:
     """Make the calls, wait for the word, play them, write the result."""
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     calls = make_calls(job)
+    # A hundred thousand prepared messages: nothing to look through again and again.
+    gc.collect()
+    gc.freeze()
     print("ready", flush=True)
     sys.stdin.readline()
     before = os.times()
-    factory = None
-    if importlib.util.find_spec("uvloop") is not None:
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(play(job, calls))
     after = os.times()
     result = {
@@ -181,6 +201,15 @@ def main() -> None:
         "calls": [call.result() for call in calls],
     }
     Path(job["result"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
 if __name__ == "__main__":

@@ -5,46 +5,34 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
-import socket
-import subprocess
 import time
-import urllib.error
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
+from bench.server import (
+    HOST,
+    START_TIMEOUT_S,
+    ServerError,
+    ServerProcess,
+    Target,
+    free_port,
+)
+from bench.talk import NATIVE, VOSK, NativeTalk
+from bench.tree import Usage
 
 from mamori.monitor.store.embedded import embedded_url
 
 TENANT: Final = "bench"
 PROBE_TENANT: Final = "probe"
 """The idle connection has a tenant of its own and takes no call's place."""
-# Joining and verifying models, loading them, starting the store: on a busy machine.
-START_TIMEOUT_S: Final = 300.0
-_STOP_TIMEOUT_S: Final = 120.0
-_STORE_NAMES: Final = ("valkey", "redis")
-_HOST: Final = "127.0.0.1"
-
-
-class NodeError(Exception):
-    """The node did not start; the text ends with its log."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
-    """CPU time so far and memory now: of the node's own process, and of the store beside it."""
-
-    node_cpu_s: float
-    store_cpu_s: float
-    node_rss_bytes: int
-    store_rss_bytes: int
+RECOGNITION_CPU: Final = "mamori_recognition_cpu_seconds_total"
 
 
 class BenchNode:
-    """A node in ``folder`` with ``engine``; a context manager."""
+    """A node in ``folder`` with ``engine``; a context manager. Calls come by ``dialect``."""
+
+    tenant = TENANT
 
     def __init__(
         self,
@@ -54,40 +42,49 @@ class BenchNode:
         engine: str,
         models_dir: Path,
         phrase_file: Path | None,
-        worker_threads: int | None = None,
+        dialect: str = NATIVE,
+        workers: int | None = None,
     ) -> None:
         folder.mkdir(parents=True)
-        self.keys = {tenant: secrets.token_urlsafe(24) for tenant in (TENANT, PROBE_TENANT)}
+        keys = {tenant: secrets.token_urlsafe(24) for tenant in (TENANT, PROBE_TENANT)}
         self._program = program
         self._folder = folder
-        self._port, self._health_port = _free_port(), _free_port()
+        port, self._health_port = free_port(), free_port()
         self._config = folder / "mamori.toml"
         self._config.write_text(
             settings_toml(
                 data_dir=folder / "data",
-                port=self._port,
+                port=port,
                 health_port=self._health_port,
-                keys=self.keys,
+                keys=keys,
                 engine=engine,
                 models_dir=models_dir,
                 phrase_file=phrase_file,
-                worker_threads=worker_threads,
+                workers=workers,
             ),
             encoding="utf-8",
         )
-        self._process: subprocess.Popen[bytes] | None = None
+        address = f"ws://{HOST}:{port}/v1"
+        native = f"{address}/native/{TENANT}"
+        by_vosk = f"{address}/vosk/{TENANT}?channel=customer&call_id={{call_id}}"
+        self.calls = Target(
+            url=by_vosk if dialect == VOSK else native, dialect=dialect, key=keys[TENANT]
+        )
+        self.idle = Target(
+            url=f"{address}/native/{PROBE_TENANT}",
+            dialect=NATIVE,
+            key=keys[PROBE_TENANT],
+            hello=NativeTalk("ping").opening,
+        )
+        self._running: ServerProcess | None = None
         self.started_in_s = 0.0
-
-    def url(self, tenant: str = TENANT) -> str:
-        """Where calls of the tenant go."""
-        return f"ws://{_HOST}:{self._port}/v1/native/{tenant}"
 
     @property
     def store_url(self) -> str:
         """The embedded store's address."""
         url = embedded_url(self._folder / "data" / "valkey")
         if url is None:
-            raise NodeError("the node runs no embedded store")
+            raise ServerError("the node runs no embedded store")
         return url
 
     def __enter__(self) -> BenchNode:
@@ -95,17 +92,8 @@ class BenchNode:
         began_s = time.monotonic()
         # Settings of the shell are not those that are measured.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("MAMORI_")}
-        with (
-            (self._folder / "out.log").open("wb") as out,
-            (self._folder / "log.jsonl").open("wb") as log,
-        ):
-            self._process = subprocess.Popen(
-                [*self._program, "--config", str(self._config)],
-                stdout=out,
-                stderr=log,
-                env=environment,
-                cwd=self._folder,
-            )
+        command = [*self._program, "--config", str(self._config)]
+        self._running = ServerProcess(command, self._folder, environment)
         try:
             self._wait_until_ready(began_s + START_TIMEOUT_S)
         except BaseException:
@@ -116,15 +104,7 @@ class BenchNode:
 
     def __exit__(self, *_: object) -> None:
         """Stop the node as an operator would, or kill it."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        self._process.stop()
 
     @property
     def has_words(self) -> bool:
@@ -152,51 +132,50 @@ class BenchNode:
         return words
 
     def usage(self) -> Usage:
-        """CPU and memory of the whole process tree."""
-        assert self._process is not None
-        root = psutil.Process(self._process.pid)
-        cpu_s = {False: 0.0, True: 0.0}
-        rss_bytes = {False: 0, True: 0}
-        for process in (root, *root.children(recursive=True)):
-            try:
-                times, memory, name = process.cpu_times(), process.memory_info(), process.name()
-            except psutil.NoSuchProcess:
-                continue
-            is_store = any(word in name for word in _STORE_NAMES)
-            cpu_s[is_store] += times.user + times.system
-            rss_bytes[is_store] += memory.rss
-        return Usage(
-            node_cpu_s=cpu_s[False],
-            store_cpu_s=cpu_s[True],
-            node_rss_bytes=rss_bytes[False],
-            store_rss_bytes=rss_bytes[True],
-        )
+        """See ``Server``."""
+        return self._process.usage()
+
+    def pss_bytes(self) -> dict[int, int]:
+        """See ``Server``."""
+        return self._process.pss_bytes()
+
+    def recognition_cpu_s(self) -> float | None:
+        """The node's own count; None for a node that has none."""
+        return metric_sum(self._get("/metrics").decode(), RECOGNITION_CPU)
+
+    @property
+    def _process(self) -> ServerProcess:
+        assert self._running is not None
+        return self._running
 
     def _wait_until_ready(self, deadline_s: float) -> None:
-        assert self._process is not None
         while time.monotonic() < deadline_s:
-            if self._process.poll() is not None:
-                raise NodeError(f"the node ended with {self._process.returncode}:\n{self._tail()}")
+            self._process.check()
             try:
                 if self._ready()["ready"]:
                     return
             except (OSError, ValueError):
                 time.sleep(0.1)
-        raise NodeError(f"the node is not ready after {START_TIMEOUT_S:.0f} s:\n{self._tail()}")
+        raise ServerError(f"not ready after {START_TIMEOUT_S:.0f} s:\n{self._process.tail()}")
 
     def _ready(self) -> dict[str, Any]:
-        url = f"http://{_HOST}:{self._health_port}/readyz"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            body: dict[str, Any] = json.load(answer)
+        body: dict[str, Any] = json.loads(self._get("/readyz"))
+        return body
+
+    def _get(self, path: str) -> bytes:
+        with urllib.request.urlopen(f"http://{HOST}:{self._health_port}{path}", timeout=5) as reply:
+            body: bytes = reply.read()
             return body
 
-    def _tail(self) -> str:
-        lines = [
-            line
-            for name in ("out.log", "log.jsonl")
-            for line in (self._folder / name).read_text(encoding="utf-8").splitlines()[-10:]
-        ]
-        return "\n".join(lines)
+
+def metric_sum(exposition: str, name: str) -> float | None:
+    """The sum of a metric over its labels in Prometheus' text format; None where it is not."""
+    values = [
+        float(line.rpartition(" ")[2])
+        for line in exposition.splitlines()
+        if line.startswith((f"{name} ", f"{name}{{"))
+    ]
+    return sum(values) if values else None
 
 
 def settings_toml(
@@ -208,7 +187,7 @@ def settings_toml(
     engine: str,
     models_dir: Path,
     phrase_file: Path | None,
-    worker_threads: int | None = None,
+    workers: int | None = None,
 ) -> str:
     """The settings of the node under test; what is not named here has its default."""
     # A JSON string is a TOML string.
@@ -232,7 +211,7 @@ def settings_toml(
             f"engine = {json.dumps(engine)}",
             'languages = ["ko"]',
             f"models_dir = {json.dumps(str(models_dir))}",
-            *([] if worker_threads is None else [f"worker_threads = {worker_threads}"]),
+            *([] if workers is None else [f"workers = {workers}"]),
             "[policy]",
             f"phrase_files = {json.dumps(phrase_files)}",
             "[health]",
@@ -240,10 +219,3 @@ def settings_toml(
             "",
         )
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

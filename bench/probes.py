@@ -9,14 +9,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import redis
-from bench.node import BenchNode, Usage
 from bench.phrases import CATEGORY_PREFIX
+from bench.server import Server, Target
+from bench.talk import NativeTalk
+from bench.tree import Usage
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
 
 from mamori.monitor.store.keys import TenantKeys
 
 _USAGE_EVERY_S: Final = 1.0
+_PSS_EVERY_S: Final = 5.0
 _PING_EVERY_S: Final = 0.05
 _PING_TIMEOUT_S: Final = 20.0
 _BLOCK_MS: Final = 500
@@ -55,42 +58,61 @@ class Probe:
 
 
 class UsageProbe(Probe):
-    """The node's memory over time."""
+    """The server's memory over time."""
 
-    def __init__(self, node: BenchNode) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__()
-        self._node = node
+        self._server = server
         self.usages: list[Usage] = []
 
     def watch(self) -> None:
         """Look every second."""
         while self.wait(_USAGE_EVERY_S):
-            self.usages.append(self._node.usage())
+            self.usages.append(self._server.usage())
+
+
+class PssProbe(Probe):
+    """What the server's processes take together, pages that they share counted once.
+
+    The kernel walks every page for it, so it is asked less often.
+    """
+
+    def __init__(self, server: Server) -> None:
+        super().__init__()
+        self._server = server
+        self.sums_bytes: list[int] = []
+
+    def watch(self) -> None:
+        """Look now and every few seconds."""
+        going = True
+        while going:
+            if found := self._server.pss_bytes():
+                self.sums_bytes.append(sum(found.values()))
+            going = self.wait(_PSS_EVERY_S)
 
 
 class PingProbe(Probe):
-    """Round trips of WebSocket pings on an idle call: a stand-in for the lag of the event loop.
+    """Round trips of pings on an idle connection: a stand-in for the lag of the event loop.
 
     ``overshoots_s`` says how late this thread itself woke up, the floor of what it can measure.
     """
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, idle: Target) -> None:
         super().__init__()
-        self._url = url
-        self._key = key
+        self._idle = idle
         self.round_trips_s: list[float] = []
         self.overshoots_s: list[float] = []
 
     def watch(self) -> None:
         """Ping twenty times a second."""
-        media = {"encoding": "mulaw", "sample_rate_hz": 8000, "channels": ["customer"]}
-        start = {"type": "start", "version": 1, "call_id": "ping", "media": media}
-        headers = {"Authorization": f"Bearer {self._key}"}
+        idle = self._idle
+        headers = {"Authorization": f"Bearer {idle.key}"} if idle.key else {}
         with connect(
-            self._url, additional_headers=headers, compression=None, proxy=None
+            idle.url, additional_headers=headers, compression=None, proxy=None
         ) as connection:
-            connection.send(json.dumps(start))
-            connection.recv()
+            if idle.hello is not None:
+                connection.send(idle.hello)
+                connection.recv()
             while True:
                 asleep_s = time.monotonic()
                 if not self.wait(_PING_EVERY_S):
@@ -101,7 +123,8 @@ class PingProbe(Probe):
                 self.round_trips_s.append(
                     time.monotonic() - sent_s if answered else _PING_TIMEOUT_S
                 )
-            connection.send('{"type":"stop"}')
+            if idle.hello is not None:
+                connection.send(NativeTalk.closing)
 
 
 class StreamProbe(Probe):

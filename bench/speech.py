@@ -18,7 +18,7 @@ from mamori.telephony.recording import read_recording
 
 SAMPLE_RATE_HZ: Final = 8_000
 SHARED_DATA: Final = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
-SPEECH_SET: Final = "ko_asr"
+SPEECH_SETS: Final = ("ko_asr", "ko_emotion")
 VOICED_FRAME_MS: Final = 10
 _FRAME_SAMPLES: Final = SAMPLE_RATE_HZ * VOICED_FRAME_MS // 1000
 # Every sentence at the same level, so that a change of speaker is no raised voice.
@@ -28,7 +28,7 @@ _LINE_NOISE_DBFS: Final = -55.0
 # What lies this far below the loudest 10 ms of a sentence is no longer speech.
 _VOICED_RANGE_DB: Final = 35.0
 # The shortest pause lets the endpointer close (650 ms) and leaves a moment to breathe.
-_LEAST_PAUSE_S: Final = 1.2
+_LEAST_PAUSE_FRAMES: Final = 1200 // VOICED_FRAME_MS
 # Turns of a conversation; the recordings hold read sentences of up to 12 s as well.
 _LONGEST_SENTENCE_S: Final = 8.0
 # The last sentence ends early enough for its utterance to close by itself.
@@ -46,12 +46,18 @@ class Clip:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BenchCall:
-    """One call to be sent. ``voiced`` says per 10 ms where speech is, for each channel."""
+    """One call to be sent.
+
+    For each channel ``voiced`` says per 10 ms where speech is, and ``speech_ratio`` which part of
+    it sentences fill, short pauses inside them included.
+    """
 
     customer: Pcm
     agent: Pcm
     customer_voiced: NDArray[np.bool_]
     agent_voiced: NDArray[np.bool_]
+    customer_speech_ratio: float
+    agent_speech_ratio: float
     sentences: int
 
 
@@ -61,7 +67,7 @@ def load_clips(shared_data: Path = SHARED_DATA) -> list[Clip]:
     if not manifest.is_file():
         return []
     with manifest.open(encoding="utf-8", newline="") as lines:
-        rows = [r for r in csv.DictReader(lines) if r["set"] == SPEECH_SET and r["text"].strip()]
+        rows = [r for r in csv.DictReader(lines) if r["set"] in SPEECH_SETS and r["text"].strip()]
     clips = [
         make_clip(
             read_recording(shared_data / row["path"], target_rate_hz=SAMPLE_RATE_HZ).channels[0],
@@ -115,27 +121,37 @@ def build_call(
     The ratios in [0, 0.9] say how much of each channel is sentences (pauses inside them included).
     """
     random = np.random.default_rng(seed)
-    customer, customer_voiced, sentences = _channel(
-        clips, duration_s, customer_speech_ratio, random
-    )
-    agent, agent_voiced, agent_sentences = _channel(clips, duration_s, agent_speech_ratio, random)
+    customer = _channel(clips, duration_s, customer_speech_ratio, random)
+    agent = _channel(clips, duration_s, agent_speech_ratio, random)
     return BenchCall(
-        customer=customer,
-        agent=agent,
-        customer_voiced=customer_voiced,
-        agent_voiced=agent_voiced,
-        sentences=sentences + agent_sentences,
+        customer=customer.pcm,
+        agent=agent.pcm,
+        customer_voiced=customer.voiced,
+        agent_voiced=agent.voiced,
+        customer_speech_ratio=customer.speech_s / duration_s,
+        agent_speech_ratio=agent.speech_s / duration_s,
+        sentences=customer.sentences + agent.sentences,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Line:
+    """One channel."""
+
+    pcm: Pcm
+    voiced: NDArray[np.bool_]
+    speech_s: float
+    sentences: int
 
 
 def _channel(
     clips: list[Clip], duration_s: float, speech_ratio: float, random: np.random.Generator
-) -> tuple[Pcm, NDArray[np.bool_], int]:
+) -> _Line:
     frames = int(duration_s * 1000) // VOICED_FRAME_MS
     noise_level = 32_768 * 10 ** (_LINE_NOISE_DBFS / 20)
     line = random.standard_normal(frames * _FRAME_SAMPLES) * noise_level
     voiced = np.zeros(frames, dtype=bool)
-    sentences = 0
+    sentences, speech_frames = 0, 0
     last_frame = frames - int(_TAIL_S * 1000) // VOICED_FRAME_MS
     at = int(random.uniform(0.5, 2.5) * 1000) // VOICED_FRAME_MS
     waiting = [int(index) for index in random.permutation(len(clips))] if speech_ratio > 0 else []
@@ -151,7 +167,13 @@ def _channel(
         line[start * _FRAME_SAMPLES : end * _FRAME_SAMPLES] += clip.pcm
         voiced[start:end] = clip.voiced
         sentences += 1
-        pause_s = len(clip.pcm) / SAMPLE_RATE_HZ * (1 - speech_ratio) / speech_ratio
-        pause_s = max(_LEAST_PAUSE_S, pause_s * random.uniform(0.7, 1.3))
-        at = end + int(pause_s * 1000) // VOICED_FRAME_MS
-    return np.clip(np.rint(line), -32_768, 32_767).astype(np.int16), voiced, sentences
+        speech_frames += end - start
+        # As long as it takes to bring the share of speech so far to what was asked for.
+        pause_frames = (speech_frames / speech_ratio - end) * random.uniform(0.7, 1.3)
+        at = end + max(_LEAST_PAUSE_FRAMES, int(pause_frames))
+    return _Line(
+        pcm=np.clip(np.rint(line), -32_768, 32_767).astype(np.int16),
+        voiced=voiced,
+        speech_s=speech_frames * VOICED_FRAME_MS / 1000,
+        sentences=sentences,
+    )

@@ -102,7 +102,10 @@ MEANINGS: Final[Mapping[str, str]] = {
     "recognition.languages": "The languages of the calls that come.",
     "recognition.models_dir": "Where speech models are kept.",
     "recognition.fetch": "Whether `auto` may download a model that is missing.",
-    "recognition.worker_threads": "Threads that decode. Not set: one for each core.",
+    "recognition.workers": "Processes that decode. Not set: one for each core.",
+    "recognition.use_ratio": "How much of the machine calls may take before new ones are refused.",
+    "recognition.hints": "Whether Vosk also listens for whole phrases of the policy and hints at "
+    "them while they are spoken. A hint is shown and alerts nobody.",
     "policy.file": "The policy file. Not set: the one that comes with Mamori.",
     "policy.phrase_files": "Phrase rules of the firm's own, beside those that come with Mamori.",
     "store.redis_url": "The address of a Redis (7.0 or newer) or Valkey server: `redis://`, "
@@ -227,7 +230,7 @@ def allowed(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401
         return " or ".join(f"`{choice}`" for choice in get_args(annotation))
     if parts:
         return allowed(parts[0], metadata)
-    if annotation is int:
+    if annotation in {int, float}:
         low = next(bound.ge for bound in metadata if isinstance(bound, Ge))
         high = next(bound.le for bound in metadata if isinstance(bound, Le))
         return f"{low} to {high}"

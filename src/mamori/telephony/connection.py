@@ -175,14 +175,12 @@ class Connection:
 
     async def _refuse(self, refused: MamoriError) -> None:
         spec = ERRORS.get(refused.code)
+        retry_after_s = refused.retry_after_s if isinstance(refused, CallRefused) else None
         if spec is not None and spec.close_code is not None:
-            outputs = self._protocol.fail(refused.code, str(refused))
+            outputs = self._protocol.fail(refused.code, str(refused), retry_after_s=retry_after_s)
         else:
             outputs = self._protocol.fail(
-                "call_refused",
-                str(refused),
-                detail=refused.code,
-                retry_after_s=refused.retry_after_s if isinstance(refused, CallRefused) else None,
+                "call_refused", str(refused), detail=refused.code, retry_after_s=retry_after_s
             )
         for output in outputs:
             await self._carry_out(output)

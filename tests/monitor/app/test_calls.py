@@ -21,6 +21,8 @@ from mamori.monitor.events import (
     EndReason,
     Event,
     FinalHypothesis,
+    RecognitionScope,
+    RecognitionScopeChanged,
     Severity,
     SpeechAudio,
     SpeechEndCause,
@@ -189,6 +191,21 @@ class FakeLane:
         self.closed = True
 
 
+class FakeRecognition:
+    """Recognition of a call, which notes what it is told."""
+
+    def __init__(self, lane):
+        self.lanes = {Channel.CUSTOMER: lane}
+        self.lag_ms = {Channel.CUSTOMER: 0}
+        self.told = []
+
+    def suspect(self):
+        self.told.append("suspect")
+
+    def watch(self, is_watched):
+        self.told.append(f"watch {is_watched}")
+
+
 @pytest.fixture
 def journal():
     return FakeJournal()
@@ -209,7 +226,7 @@ async def writer(journal):
     await asyncio.wait({task})
 
 
-def live_call(writer, *, detectors=None, lanes=None, speech=None, listeners=()):
+def live_call(writer, *, detectors=None, lane=None, speech=None, listeners=()):
     alerts = EveryFrameAlerts()
     seen: list[Any] = []
     ended: list[LiveCall] = []
@@ -220,11 +237,12 @@ def live_call(writer, *, detectors=None, lanes=None, speech=None, listeners=()):
             detectors=[alerts] if detectors is None else detectors,
             alerts=alerts,
         ),
-        lanes=lanes or {},
         alerts=writer,
         listeners=[*listeners, seen.append],
         on_end=ended.append,
     )
+    if lane is not None:
+        call.recognise_with(FakeRecognition(lane))
     return call, seen, ended
 
 
@@ -370,7 +388,7 @@ async def test_speech_goes_to_its_lane_and_the_last_words_count_before_the_end(w
     call, seen, ended = live_call(
         writer,
         detectors=[],
-        lanes={Channel.CUSTOMER: lane},
+        lane=lane,
         speech={Channel.CUSTOMER: OneUtterance()},
     )
     lane.call = call
@@ -401,7 +419,7 @@ async def test_a_lane_that_fails_costs_its_words_and_not_the_calls_end(writer):
     call, seen, ended = live_call(
         writer,
         detectors=[],
-        lanes={Channel.CUSTOMER: FailingLane()},
+        lane=FailingLane(),
         speech={Channel.CUSTOMER: OneUtterance()},
     )
 
@@ -447,3 +465,38 @@ async def test_who_unsubscribes_hears_no_more(writer):
     await call.end(EndReason.COMPLETED)
 
     assert kinds(heard) == ["detection"]
+
+
+async def test_a_call_in_which_something_is_found_is_suspected_of_it(writer):
+    call, _, _ = live_call(writer, detectors=[EveryFrameAlerts()])
+    recognition = FakeRecognition(FakeLane())
+    call.recognise_with(recognition)
+
+    call.feed(frame(0))
+
+    assert recognition.told == ["suspect"]
+
+
+async def test_a_call_is_watched_while_somebody_reads_its_events(writer):
+    call, _, _ = live_call(writer)
+    recognition = FakeRecognition(FakeLane())
+    call.recognise_with(recognition)
+
+    first = call.subscribe(lambda event: None)
+    second = call.subscribe(lambda event: None)
+    first()
+    first()
+    second()
+
+    assert recognition.told == ["watch True", "watch True", "watch True", "watch False"]
+
+
+async def test_what_recognition_says_after_the_end_is_nobodys(writer):
+    call, seen, _ = live_call(writer, detectors=[])
+    await call.end(EndReason.COMPLETED)
+
+    call.deliver(
+        [RecognitionScopeChanged(call_id="c1", offset_ms=0, scope=RecognitionScope.FINALS)]
+    )
+
+    assert kinds(seen)[-1] == "call_ended"

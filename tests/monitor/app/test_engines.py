@@ -1,33 +1,72 @@
-"""As many engines' workers as threads that decode, and no more of them than cores to use."""
+"""As many workers as cores to use, and no recognition where there is no engine."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
+from mamori.errors import ConfigError
 from mamori.monitor.app import engines
-from mamori.monitor.recognition.selection import EngineChoice, OpenedEngines
+from mamori.monitor.recognition.selection import EngineChoice
+from mamori.monitor.recognition.workers.spec import EngineSpec
+
+CHOICE = EngineChoice(utterance_model=Path("whisper"))
 
 
-@pytest.mark.parametrize(("wished", "threads"), [(None, 3), (1, 1), (5, 5)])
-def test_the_engines_are_opened_for_the_threads_that_will_decode(
-    wished: int | None, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class FakePool:
+    made: ClassVar[list[int]] = []
+    cpu_s = 0.0
+    capabilities = ()
+    ready = (1,)
+
+    def __init__(self, spec: EngineSpec, *, workers: int, listener: object) -> None:
+        assert spec.utterance_model == Path("whisper")
+        FakePool.made.append(workers)
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    FakePool.made = []
+    monkeypatch.setattr(engines, "WorkerPool", FakePool)
+    return FakePool.made
+
+
+@pytest.mark.parametrize(
+    ("wished", "cores", "workers"), [(None, 3.0, 3), (None, 2.5, 2), (None, 0.5, 1), (5, 2.0, 5)]
+)
+async def test_there_are_as_many_workers_as_cores_to_use(
+    wished: int | None,
+    cores: float,
+    workers: int,
+    made: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = []
+    monkeypatch.setattr(engines, "usable_cores", lambda: cores)
 
-    def open_engines(choice: EngineChoice, *, worker_threads: int) -> OpenedEngines:
-        asked.append(worker_threads)
-        return OpenedEngines()
+    recognition = await engines.open_offline(CHOICE, workers=wished)
 
-    # A container that may use three cores of a larger machine.
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5, 7})
-    monkeypatch.setattr(engines, "open_engines", open_engines)
+    assert made == [workers]
+    assert recognition.service is not None
+    await recognition.service.stop()
 
-    recognition = engines.open_recognition(
-        engine="none", languages=["ja"], models_dir=tmp_path, worker_threads=wished
-    )
 
-    assert asked == [threads]
+async def test_without_an_engine_nothing_is_started(made: list[int], tmp_path: Path) -> None:
+    choice = engines.choose(engine="none", languages=["ja"], models_dir=tmp_path)
+
+    recognition = await engines.open_offline(choice, workers=None)
+
     assert recognition.service is None
+    assert made == []
+
+
+def test_an_engine_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'julius' is not known \(allowed: auto, "):
+        engines.choose(engine="julius", languages=["ja"], models_dir=tmp_path)

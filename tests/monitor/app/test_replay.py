@@ -1,5 +1,6 @@
 """Replaying: the same events at every speed, from audio and from transcripts."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -17,7 +18,8 @@ from mamori.monitor.app.replay import (
 )
 from mamori.monitor.demo import demo_calls
 from mamori.monitor.events import CallStarted, Channel, event_to_json
-from mamori.monitor.recognition.port import EngineCapabilities, EngineKind, Transcript
+from mamori.monitor.recognition.config import RecognitionConfig
+from mamori.monitor.recognition.port import Done, EngineCapabilities, EngineKind, Transcript
 from mamori.monitor.recognition.service import RecognitionService
 from mamori.telephony.recording import read_recording
 
@@ -82,14 +84,14 @@ async def test_a_paced_replay_takes_its_time_and_gives_the_same_events(pipeline,
     await replay_audio(
         pipeline.session(started(), alert_id_prefix="p"),
         channels,
-        open_lane=None,
+        open_lanes=None,
         pace=Pace(None),
         show=fast.append,
     )
     await replay_audio(
         pipeline.session(started(), alert_id_prefix="p"),
         channels,
-        open_lane=None,
+        open_lanes=None,
         pace=Pace(speed, clock.time, clock.sleep),
         show=paced.append,
     )
@@ -102,26 +104,39 @@ async def test_a_paced_replay_takes_its_time_and_gives_the_same_events(pipeline,
 
 
 class OneSentence:
-    """An utterance engine that hears the same words in everything."""
+    """Workers that hear the same words in everything."""
 
-    capabilities = EngineCapabilities(
-        name="fake", kind=EngineKind.UTTERANCE, languages=frozenset({"ja"}), word_times=False
+    capabilities = (
+        EngineCapabilities(
+            name="fake", kind=EngineKind.UTTERANCE, languages=frozenset({"ja"}), word_times=False
+        ),
     )
+    ready = (1,)
+    cpu_s = 0.0
 
-    def transcribe(self, pcm, *, language, sample_rate_hz):
-        return Transcript(text="お前、ぶっ殺すぞ。", confidence=0.9)
+    async def start(self):
+        pass
 
-    def close(self):
+    async def decode(self, worker_id, job):
+        await asyncio.sleep(0)
+        reply = Transcript(text="お前、ぶっ殺すぞ。", confidence=0.9)
+        return Done(reply=reply, cpu_s=0.1, wall_s=0.1)
+
+    async def stop(self):
         pass
 
 
 def lanes_of(service):
-    def open_lane(channel, deliver):
-        return service.open_lane(
-            call_id="c1", channel=channel, language="ja", sample_rate_hz=8000, deliver=deliver
-        )
+    def open_lanes(deliver):
+        return service.open_call(
+            call_id="c1",
+            channels=(Channel.CUSTOMER, Channel.AGENT),
+            language="ja",
+            sample_rate_hz=8000,
+            deliver=deliver,
+        ).lanes
 
-    return open_lane
+    return open_lanes
 
 
 async def test_with_words_too_a_replay_gives_the_same_events_at_every_speed(pipeline):
@@ -129,13 +144,16 @@ async def test_with_words_too_a_replay_gives_the_same_events_at_every_speed(pipe
     channels = [pcm[: 20 * 8000] for pcm in recording.channels]
     replays = []
     for speed in (None, 1.0):
-        service = RecognitionService(None, OneSentence(), worker_threads=2)
+        service = RecognitionService(
+            lambda listener: OneSentence(), config=RecognitionConfig(offline=True)
+        )
+        await service.start()
         clock = VirtualClock()
         events: list[Any] = []
         await replay_audio(
             pipeline.session(started(), alert_id_prefix="p"),
             channels,
-            open_lane=lanes_of(service),
+            open_lanes=lanes_of(service),
             pace=Pace(speed, clock.time, clock.sleep),
             show=events.append,
         )

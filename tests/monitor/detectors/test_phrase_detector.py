@@ -19,6 +19,7 @@ from mamori.monitor.events import (
     Detection,
     FinalHypothesis,
     PhraseEvidence,
+    RereadHypothesis,
     Severity,
     SpeechEndCause,
     SpeechEnded,
@@ -123,7 +124,7 @@ def test_other_events_are_ignored(detector: PhraseDetector) -> None:
     )
     assert detector.feed(ended) == ()
     assert detector.flush(1) == ()
-    assert detector.interests == (FinalHypothesis,)
+    assert detector.interests == (FinalHypothesis, RereadHypothesis)
 
 
 def test_word_times_place_the_quote(detector: PhraseDetector) -> None:

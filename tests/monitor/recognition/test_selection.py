@@ -27,9 +27,7 @@ from mamori.monitor.recognition.selection import (
     SelectionConfig,
     choose_engines,
     importable,
-    open_engines,
 )
-from mamori.monitor.recognition.whisper_engine import WhisperEngine
 
 BOTH = ("vosk", "faster_whisper")
 R = ReasonCode
@@ -283,18 +281,8 @@ def test_the_real_models_are_chosen_and_open(tmp_path: Path) -> None:
     choice = choose_engines(config, store)
     assert set(choice.stream_models) == {"ko"}
     assert choice.utterance_model == tmp_path / "whisper-base"
-    engines = open_engines(choice, worker_threads=3)
-    assert engines.stream is not None
-    assert isinstance(engines.utterance, WhisperEngine)
-    try:
-        assert "ko" in engines.stream.capabilities.languages
-        assert "ko" in engines.utterance.capabilities.languages
-        assert engines.utterance.num_workers == 3
-    finally:
-        engines.stream.close()
-        engines.utterance.close()
+    assert choice.has_engine
 
 
-def test_choosing_nothing_opens_nothing() -> None:
-    engines = open_engines(EngineChoice(), worker_threads=1)
-    assert (engines.stream, engines.utterance) == (None, None)
+def test_choosing_nothing_is_no_engine() -> None:
+    assert not EngineChoice().has_engine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import structlog
 
@@ -17,39 +16,26 @@ from mamori.monitor.events import (
     CallEnded,
     CallUpdated,
     Channel,
+    Detection,
     EndReason,
     Event,
     JsonEvent,
     LadderMoved,
     MediaDropped,
     MediaGap,
+    PhraseHint,
     SpeechAudio,
     SpeechEnded,
-    SpeechEvent,
     SpeechStarted,
     StageFailed,
 )
+from mamori.monitor.recognition.call import CallRecognition
+from mamori.monitor.recognition.lane import Lane
 from mamori.monitor.session import CallSession
 
 log = structlog.get_logger(__name__)
 
 Listener = Callable[[JsonEvent], None]
-
-
-class Lane(Protocol):
-    """Recognition of one channel, as ``recognition/service.py`` gives it."""
-
-    def submit(self, event: SpeechEvent) -> None:
-        """Queue speech; never blocks."""
-        ...
-
-    async def drain(self) -> None:
-        """Return once everything that was submitted is decoded and delivered."""
-        ...
-
-    async def close(self) -> None:
-        """Give back what the lane holds."""
-        ...
 
 
 class LiveCall:
@@ -59,15 +45,16 @@ class LiveCall:
         self,
         session: CallSession,
         *,
-        lanes: Mapping[Channel, Lane],
         alerts: AlertWriter,
         listeners: Sequence[Listener],
         on_end: Callable[[LiveCall], None],
     ) -> None:
         self.started = session.started
         self._session = session
-        self._lanes = lanes
+        self._recognition: CallRecognition | None = None
         self._listeners = list(listeners)
+        self._followers = 0
+        self._is_over = False
         self._on_end = on_end
         self._alerts = alerts.of_call(session.started, self._show)
         self._ending: asyncio.Task[CallEnded] | None = None
@@ -81,12 +68,23 @@ class LiveCall:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Hand the call's events to ``listener`` from now on; the result unsubscribes it."""
         self._listeners.append(listener)
+        self._follow(1)
 
         def unsubscribe() -> None:
             if listener in self._listeners:
                 self._listeners.remove(listener)
+                self._follow(-1)
 
         return unsubscribe
+
+    def recognise_with(self, recognition: CallRecognition) -> None:
+        """Have the call's speech put into words; once, before any audio."""
+        self._recognition = recognition
+
+    @property
+    def lag_ms(self) -> Mapping[Channel, int]:
+        """For each channel, how long its oldest speech has waited for words, on the wall."""
+        return self._recognition.lag_ms if self._recognition is not None else {}
 
     def feed(self, event: AudioFrame | MediaGap | MediaDropped | CallUpdated) -> None:
         """Take the next stretch of the call's media."""
@@ -94,9 +92,10 @@ class LiveCall:
             self._take(self._session.feed(event))
 
     def deliver(self, events: Sequence[JsonEvent]) -> None:
-        """Take what recognition made of the utterances."""
-        for event in events:
-            self._take(self._session.feed(event))
+        """Take what recognition made of the utterances; what comes after the end is nobody's."""
+        if not self._is_over:
+            for event in events:
+                self._take(self._session.feed(event))
 
     async def end(self, reason: EndReason) -> CallEnded:
         """End the call once: recognise and commit what is pending; CallEnded comes last."""
@@ -108,8 +107,10 @@ class LiveCall:
 
     async def _end(self, reason: EndReason) -> CallEnded:
         self._take(self._session.finish_media())
-        for channel, lane in self._lanes.items():
+        lanes = self._recognition.lanes if self._recognition is not None else {}
+        for channel, lane in lanes.items():
             await self._close_lane(channel, lane)
+        self._is_over = True
         events, ended = self._session.end(reason)
         self._take(events)
         await self._alerts.shown()
@@ -138,9 +139,8 @@ class LiveCall:
         for event in events:
             match event:
                 case SpeechStarted() | SpeechAudio() | SpeechEnded():
-                    lane = self._lanes.get(event.channel)
-                    if lane is not None:
-                        lane.submit(event)
+                    if self._recognition is not None:
+                        self._recognition.lanes[event.channel].submit(event)
                     if not isinstance(event, SpeechAudio):
                         self._show(event)
                 case AlertRaised() | AlertUpdated() | AlertResolved() | LadderMoved():
@@ -148,7 +148,15 @@ class LiveCall:
                 case AudioFrame():
                     pass
                 case _:
+                    if self._recognition is not None and isinstance(event, Detection | PhraseHint):
+                        self._recognition.suspect()
                     self._show(event)
+
+    def _follow(self, change: int) -> None:
+        """Who reads the events as they come watches the call."""
+        self._followers += change
+        if self._recognition is not None:
+            self._recognition.watch(self._followers > 0)
 
     def _show(self, event: JsonEvent) -> None:
         for listener in tuple(self._listeners):

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mamori.config.models import load_catalogue
 from mamori.errors import ConfigError
+from mamori.monitor.app.processor import Processor, usable_cores
+from mamori.monitor.recognition.config import RecognitionConfig
+from mamori.monitor.recognition.dependencies import (
+    RecognitionObserver,
+    WorkersListener,
+    no_candidates,
+)
+from mamori.monitor.recognition.load import CostModel, Governor, GovernorConfig
 from mamori.monitor.recognition.models.store import ModelStore
 from mamori.monitor.recognition.selection import (
     EngineChoice,
     EngineWish,
-    OpenedEngines,
     SelectionConfig,
     choose_engines,
-    open_engines,
 )
 from mamori.monitor.recognition.service import RecognitionService
+from mamori.monitor.recognition.workers.pool import WorkerPool
+from mamori.monitor.recognition.workers.spec import EngineSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """The service that decodes (None: no words), and why it is as it is."""
+    """The service that decodes (None: no words), who decides on new calls, and why it is so."""
 
     service: RecognitionService | None
     choice: EngineChoice
+    governor: Governor | None = None
 
 
 def choose(
@@ -47,26 +56,81 @@ def choose(
     return choose_engines(config, store)
 
 
-def open_recognition(
+async def open_live(
+    choice: EngineChoice,
     *,
-    engine: str,
-    languages: Sequence[str],
-    models_dir: Path,
-    fetch: bool = False,
-    worker_threads: int | None = None,
+    workers: int | None,
+    use_ratio: float,
+    hint_phrases: Mapping[str, tuple[str, ...]],
+    candidates: Callable[[str, str], Sequence[str]],
+    observer: RecognitionObserver,
+    node_cpu_s: Callable[[], float],
 ) -> Recognition:
-    """Choose, verify and load the engines; blocks, and raises as ``choose`` does.
+    """Recognition for calls that are going on: it gives way when the machine is full.
 
-    ``worker_threads`` None: one for each core that this process may use, which in a container or
-    under ``taskset`` are fewer than the machine has.
+    ``workers`` None: one for each core that this process may use. ``use_ratio`` is the share of
+    the machine that may be used; ``node_cpu_s`` the processor time of this process so far.
+    RecognitionError where the engines refuse their models.
     """
-    choice = choose(engine=engine, languages=languages, models_dir=models_dir, fetch=fetch)
-    threads = worker_threads or len(os.sched_getaffinity(0))
-    engines = open_engines(choice, worker_threads=threads)
-    return Recognition(_service(engines, threads), choice)
+    if not choice.has_engine:
+        return Recognition(None, choice)
+    costs = CostModel(
+        has_stream=bool(choice.stream_models), has_utterance=choice.utterance_model is not None
+    )
+    governor = Governor(costs, cores=usable_cores(), config=GovernorConfig(use_ratio=use_ratio))
+    pool = _Pool(choice, workers, hint_phrases)
+    processor = Processor(lambda: node_cpu_s() + pool.cpu_s, use_ratio=use_ratio)
+    service = RecognitionService(
+        pool.make,
+        governor=governor,
+        candidates=candidates,
+        observer=observer,
+        node_cpu_s=node_cpu_s,
+        cores=processor.cores_left,
+    )
+    await service.start()
+    return Recognition(service, choice, governor)
 
 
-def _service(engines: OpenedEngines, worker_threads: int) -> RecognitionService | None:
-    if engines.stream is None and engines.utterance is None:
-        return None
-    return RecognitionService(engines.stream, engines.utterance, worker_threads=worker_threads)
+async def open_offline(
+    choice: EngineChoice,
+    *,
+    workers: int | None,
+    candidates: Callable[[str, str], Sequence[str]] = no_candidates,
+) -> Recognition:
+    """Recognition for recordings: the same events on any machine, however long it takes."""
+    if not choice.has_engine:
+        return Recognition(None, choice)
+    service = RecognitionService(
+        _Pool(choice, workers, {}).make,
+        config=RecognitionConfig(offline=True),
+        candidates=candidates,
+    )
+    await service.start()
+    return Recognition(service, choice)
+
+
+class _Pool:
+    """Makes the pool of workers for the engines that were chosen."""
+
+    def __init__(
+        self,
+        choice: EngineChoice,
+        workers: int | None,
+        hint_phrases: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self._spec = EngineSpec(
+            stream_models=choice.stream_models,
+            utterance_model=choice.utterance_model,
+            hint_phrases=hint_phrases,
+        )
+        self._workers = workers or max(1, math.floor(usable_cores()))
+        self._made: WorkerPool | None = None
+
+    def make(self, listener: WorkersListener) -> WorkerPool:
+        self._made = WorkerPool(self._spec, workers=self._workers, listener=listener)
+        return self._made
+
+    @property
+    def cpu_s(self) -> float:
+        return self._made.cpu_s if self._made is not None else 0.0

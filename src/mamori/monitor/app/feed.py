@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
+from typing import Any
 
 from mamori.monitor.events import (
     AlertRaised,
@@ -13,10 +14,13 @@ from mamori.monitor.events import (
     CallEnded,
     CallStarted,
     CallUpdated,
+    Channel,
     Detection,
     JsonEvent,
     LadderMoved,
     PartialHypothesis,
+    PhraseHint,
+    RecognitionScopeChanged,
     SpeechEnded,
     SpeechStarted,
     event_to_dict,
@@ -46,17 +50,21 @@ class CallFeed:
         self._session_id = session_id
         self._now_utc = now_utc
         self._numbers = count(1)
+        self._told_lag_ms: dict[str, int] = {}
 
     def show(self, event: JsonEvent) -> None:
         """Pass the event on where a screen wants it; never blocks, never raises."""
         tenant, call_id = self._started.tenant, self._started.call_id
         match event:
-            case PartialHypothesis():
-                key = f"{call_id}:{event.channel}"
+            case PartialHypothesis() | PhraseHint():
+                key = f"{call_id}:{event.channel}:{event.type}"
                 self._publisher.publish_level(tenant, self._message(event), key=key)
                 return
             case CallStarted():
                 self._publisher.call_opened(tenant, call_id, self._state(event, "live"))
+            case RecognitionScopeChanged():
+                scope = {"recognition_scope": self._message(event)}
+                self._publisher.call_updated(tenant, call_id, scope)
             case CallUpdated():
                 self._publisher.call_updated(tenant, call_id, {"updated": self._message(event)})
             case CallEnded():
@@ -67,11 +75,34 @@ class CallFeed:
         if not isinstance(event, _ELSEWHERE + _NOT_SHOWN):
             self._publisher.publish(tenant, self._message(event))
 
+    def show_lag(self, offset_ms: int, lag_ms: Mapping[Channel, int]) -> None:
+        """How long the oldest speech of each channel has waited for words; only where that changed.
+
+        Rounded to tenths of a second: below that nobody sees a lag.
+        """
+        rounded = {str(channel): round(lag, -2) for channel, lag in lag_ms.items()}
+        if rounded == self._told_lag_ms:
+            return
+        self._told_lag_ms = rounded
+        tenant, call_id = self._started.tenant, self._started.call_id
+        message = self._envelope(
+            {
+                "type": "recognition_lag",
+                "call_id": call_id,
+                "offset_ms": offset_ms,
+                "lag_ms": rounded,
+            }
+        )
+        self._publisher.publish_level(tenant, message, key=f"{call_id}:lag")
+        self._publisher.call_updated(tenant, call_id, {"recognition_lag": message})
+
     def _state(self, event: CallStarted, state: str) -> dict[str, str]:
         return {"state": state, "session": self._session_id, "started": self._message(event)}
 
     def _message(self, event: JsonEvent) -> str:
-        fields = event_to_dict(event)
+        return self._envelope(event_to_dict(event))
+
+    def _envelope(self, fields: dict[str, Any]) -> str:
         envelope = {
             "type": fields.pop("type"),
             "version": MESSAGE_VERSION,

@@ -14,25 +14,28 @@ from mamori.monitor.alerts.journal import AlertJournal
 from mamori.monitor.alerts.messages import utc_iso
 from mamori.monitor.alerts.work import CallKey
 from mamori.monitor.app.alert_writer import AlertWriter
-from mamori.monitor.app.calls import Lane, Listener, LiveCall
+from mamori.monitor.app.calls import Listener, LiveCall
+from mamori.monitor.app.engines import Recognition
 from mamori.monitor.app.feed import CallFeed
 from mamori.monitor.app.metrics import NodeMetrics
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.events import (
     CallStarted,
-    Channel,
     EndReason,
     JsonEvent,
     StageFailed,
     primary_language,
 )
-from mamori.monitor.recognition.service import RecognitionService
+from mamori.monitor.recognition.call import CallRecognition
 from mamori.monitor.store.live import LivePublisher
+from mamori.telephony.port import CallRefused
 
 log = structlog.get_logger(__name__)
 
 # How exactly an interrupted call's length is known after a crash.
 _PROGRESS_EVERY_S = 5.0
+# A screen shows a lag of words before anybody wonders where they are.
+_LAG_EVERY_S = 1.0
 # A commit takes milliseconds; a disk that stalls must not keep a call from being monitored.
 _NOTE_OPENED_S = 1.0
 
@@ -49,7 +52,7 @@ class CallHub:
         self,
         *,
         pipeline: Pipeline,
-        recognition: RecognitionService | None,
+        recognition: Recognition,
         journal: AlertJournal,
         alerts: AlertWriter,
         live: LivePublisher,
@@ -63,7 +66,8 @@ class CallHub:
         self._live = live
         self._metrics = metrics
         self._listeners = tuple(listeners)
-        self._calls: set[LiveCall] = set()
+        self._calls: dict[LiveCall, CallFeed] = {}
+        self._opening = 0
         self._closing: set[asyncio.Task[None]] = set()
 
     @property
@@ -72,20 +76,32 @@ class CallHub:
         return len(self._calls)
 
     async def open_call(self, started: CallStarted) -> LiveCall:
-        """Monitor a new call; what is out of order narrows the service, it refuses no call."""
-        session_id = uuid.uuid4().hex
-        await self._note_opened(started)
+        """Monitor a new call; what is out of order narrows the service, it refuses no call.
+
+        CallRefused ``overloaded`` where the machine has no room left beside the calls that go on.
+        """
+        self._check_room()
+        self._opening += 1
+        try:
+            session_id = uuid.uuid4().hex
+            await self._note_opened(started)
+            call = self._start(started, session_id)
+        finally:
+            self._opening -= 1
+        return call
+
+    def _start(self, started: CallStarted, session_id: str) -> LiveCall:
         feed = CallFeed(self._live, started, session_id=session_id, now_utc=now_utc)
-        lanes: dict[Channel, Lane] = {}
         call = LiveCall(
             self._pipeline.session(started, alert_id_prefix=session_id),
-            lanes=lanes,
             alerts=self._alerts,
             listeners=[self._counter(started), feed.show, *self._listeners],
             on_end=self._ended,
         )
-        self._calls.add(call)
-        self._open_lanes(call, lanes)
+        self._calls[call] = feed
+        recognition = self._open_recognition(call)
+        if recognition is not None:
+            call.recognise_with(recognition)
         return call
 
     async def end_all(self, reason: EndReason) -> None:
@@ -118,6 +134,13 @@ class CallHub:
             except JournalError as error:
                 log.error("journal_failed", code=error.code)
 
+    async def tell_lag(self) -> None:
+        """Keep telling the screens how far behind the words of each call are, until cancelled."""
+        while True:
+            await asyncio.sleep(_LAG_EVERY_S)
+            for call, feed in self._calls.items():
+                feed.show_lag(call.offset_ms, call.lag_ms)
+
     async def _note_opened(self, started: CallStarted) -> None:
         """Keep that the call is live.
 
@@ -138,34 +161,43 @@ class CallHub:
 
         return count
 
-    def _open_lanes(self, call: LiveCall, lanes: dict[Channel, Lane]) -> None:
-        """Recognition of each channel; what a call's language lacks is said on the call."""
+    def _check_room(self) -> None:
+        governor = self._recognition.governor
+        if governor is not None and not governor.admits(len(self._calls) + self._opening):
+            raise CallRefused(
+                "overloaded",
+                "the node has no room for another call beside those that go on",
+                retry_after_s=governor.retry_after_s,
+            )
+
+    def _open_recognition(self, call: LiveCall) -> CallRecognition | None:
+        """Recognition of the call; what its language lacks is said on the call."""
         started = call.started
         language = primary_language(started.language)
-        recognition = self._recognition
+        service = self._recognition.service
         if language not in self._pipeline.matchers:
             call.deliver([_no_words(started, "language_not_configured")])
-            return
-        if recognition is None:
-            return
-        if not recognition.knows(language):
+            return None
+        if service is None:
+            return None
+        if not service.knows(language):
             call.deliver([_no_words(started, "language_unavailable")])
-            return
+            return None
         try:
-            for channel in started.channels:
-                lanes[channel] = recognition.open_lane(
-                    call_id=started.call_id,
-                    channel=channel,
-                    language=language,
-                    sample_rate_hz=started.sample_rate_hz,
-                    deliver=_deliver_to(call),
-                )
+            return service.open_call(
+                call_id=started.call_id,
+                channels=started.channels,
+                language=language,
+                sample_rate_hz=started.sample_rate_hz,
+                deliver=call.deliver,
+            )
         except Exception as error:  # boundary of the stage: sound and clock go on without words
             log.error("recognition_failed", error_type=type(error).__name__)
-            call.deliver([_no_words(started, "lane_failed")])
+            call.deliver([_no_words(started, "recognition_failed")])
+            return None
 
     def _ended(self, call: LiveCall) -> None:
-        self._calls.discard(call)
+        self._calls.pop(call, None)
         task = asyncio.create_task(self._close(call), name=f"close:{call.started.call_id}")
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -186,7 +218,3 @@ def _no_words(started: CallStarted, code: str) -> StageFailed:
         recoverable=False,
         detail=started.language,
     )
-
-
-def _deliver_to(call: LiveCall) -> Callable[[Sequence[JsonEvent]], None]:
-    return call.deliver

@@ -48,7 +48,7 @@ class NodeMetrics:
         )
         self._samples = Counter(
             "mamori_audio_samples",
-            "Samples of ended calls: received = processed + shed + gap.",
+            "Samples of ended calls: received = processed + shed + gap; live_shed got no partials.",
             ["channel", "account"],
             registry=registry,
         )
@@ -86,6 +86,26 @@ class NodeMetrics:
             "mamori_live_events_dropped",
             "Events that a slow reader or a store out of reach missed.",
             ["to"],
+            registry=registry,
+        )
+
+        self.recognition_cpu_seconds = Counter(
+            "mamori_recognition_cpu_seconds",
+            "Processor time of decoding, by kind of work.",
+            ["work"],
+            registry=registry,
+        )
+        self.recognition_wait_seconds = Histogram(
+            "mamori_recognition_wait_seconds",
+            "From when a decode was wanted until it began.",
+            ["work"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.recognition_workers_lost = Counter(
+            "mamori_recognition_workers_lost",
+            "Workers that crashed or hung.",
+            ["code"],
             registry=registry,
         )
 
@@ -134,7 +154,24 @@ class NodeMetrics:
                 ("processed", account.processed_samples),
                 ("shed", account.shed_samples),
                 ("gap", account.gap_samples),
+                ("live_shed", account.live_shed_samples),
             ):
                 self._samples.labels(channel=account.channel, account=name).inc(samples)
             for gap in account.gaps:
                 self._lost.labels(cause=gap.cause).inc(gap.samples / account.sample_rate_hz)
+
+
+class RecognitionMetrics:
+    """What happens in recognition, as metrics."""
+
+    def __init__(self, metrics: NodeMetrics) -> None:
+        self._metrics = metrics
+
+    def job_done(self, work: str, cpu_s: float, wait_s: float) -> None:
+        """Count a decode."""
+        self._metrics.recognition_cpu_seconds.labels(work=work).inc(cpu_s)
+        self._metrics.recognition_wait_seconds.labels(work=work).observe(wait_s)
+
+    def worker_lost(self, code: str) -> None:
+        """Count a worker that was lost."""
+        self._metrics.recognition_workers_lost.labels(code=code).inc()

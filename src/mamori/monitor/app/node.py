@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -20,14 +21,18 @@ from mamori.monitor.alerts.messages import utc_iso
 from mamori.monitor.app.alert_writer import AlertWriter
 from mamori.monitor.app.calls import Listener
 from mamori.monitor.app.door import DoorMetrics, telephony_config
-from mamori.monitor.app.engines import Recognition, open_recognition
+from mamori.monitor.app.engines import Recognition, choose, open_live
 from mamori.monitor.app.health import HealthServer, PartHealth, State
 from mamori.monitor.app.hub import CallHub, now_utc
 from mamori.monitor.app.listening import check_certificate, listening
-from mamori.monitor.app.metrics import NodeMetrics
+from mamori.monitor.app.loop_lag import LoopLag
+from mamori.monitor.app.metrics import NodeMetrics, RecognitionMetrics
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.secrets import node_id, redis_url, tenant_keys
 from mamori.monitor.events import EndReason
+from mamori.monitor.recognition.dependencies import no_candidates
+from mamori.monitor.recognition.load import Level
+from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.store.client import connect
 from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.embedded import EmbeddedValkey
@@ -143,7 +148,7 @@ class Node:
         )
         self.hub = CallHub(
             pipeline=self.pipeline,
-            recognition=self.recognition.service,
+            recognition=self.recognition,
             journal=self.journal,
             alerts=self.alerts,
             live=self.live,
@@ -155,6 +160,9 @@ class Node:
         self._writing = self._watched("journal", self.alerts.run(), stack)
         self._watched("journal", self.hub.run(), stack)
         self._watched("journal", self._prune(), stack)
+        self._watched("recognition", self.hub.tell_lag(), stack)
+        self._loop_lag = LoopLag()
+        self._watched("telephony", self._loop_lag.run(), stack)
         self._add_gauges()
         self.server = TelephonyServer(
             telephony_config(settings),
@@ -171,13 +179,21 @@ class Node:
 
     async def _open_recognition(self, stack: AsyncExitStack) -> Recognition:
         settings = self._settings.recognition
-        recognition = await asyncio.to_thread(
-            open_recognition,
+        choice = await asyncio.to_thread(
+            choose,
             engine=settings.engine,
             languages=settings.languages,
             models_dir=settings.models_dir,
             fetch=settings.fetch,
-            worker_threads=settings.worker_threads,
+        )
+        recognition = await open_live(
+            choice,
+            workers=settings.workers,
+            use_ratio=settings.use_ratio,
+            hint_phrases={},
+            candidates=no_candidates,
+            observer=RecognitionMetrics(self._metrics),
+            node_cpu_s=time.process_time,
         )
         if recognition.service is not None:
             stack.push_async_callback(recognition.service.stop)
@@ -280,12 +296,35 @@ class Node:
             lambda: self.alerts.lost,
         )
         self._metrics.gauge(
+            "mamori_event_loop_lag_seconds",
+            "The latest that the event loop came back to work in the last ten seconds.",
+            self._loop_lag.longest_s,
+        )
+        service = self.recognition.service
+        if service is not None:
+            self._add_recognition_gauges(service)
+        self._metrics.gauge(
             "mamori_outbox_entries", "Alert events not yet in the stream.", self.journal.outbox_size
         )
         self._metrics.gauge(
             "mamori_outbox_oldest_age_seconds",
             "Age of the oldest of them.",
             self.journal.oldest_unpublished_age_s,
+        )
+
+    def _add_recognition_gauges(self, service: RecognitionService) -> None:
+        self._metrics.gauge(
+            "mamori_recognition_lag_seconds",
+            "The longest that any call's speech has waited for its words.",
+            lambda: service.lag_ms / 1000,
+        )
+        self._metrics.gauge(
+            "mamori_recognition_level",
+            "Service: 0 thorough, 1 quick, 2 partials of suspected calls, 3 finals, 4 customers'.",
+            lambda: service.level,
+        )
+        self._metrics.gauge(
+            "mamori_recognition_workers", "Workers that decode.", lambda: service.workers_ready
         )
 
     def _parts(self) -> Mapping[str, PartHealth]:
@@ -309,12 +348,19 @@ class Node:
                 critical=False,
                 hint=publisher.error_code or "",
             ),
-            "recognition": PartHealth(
-                state="ok" if self.recognition.service is not None else "degraded",
-                critical=False,
-                hint="" if self.recognition.service is not None else "no_engine",
-            ),
+            "recognition": self._recognition_health(),
         }
+
+    def _recognition_health(self) -> PartHealth:
+        service = self.recognition.service
+        hint = ""
+        if service is None:
+            hint = "no_engine"
+        elif not service.workers_ready:
+            hint = "no_worker"
+        elif service.level > Level.QUICK:
+            hint = f"narrowed_to_{service.level.name.lower()}"
+        return PartHealth(state=self._state("recognition", not hint), critical=False, hint=hint)
 
     def _state(self, part: str, well: bool) -> State:
         return "ok" if well and part not in self._failed_parts else "degraded"

@@ -6,15 +6,15 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mamori.config.problems import describe
 from mamori.errors import ConfigError
-from mamori.monitor.app.calls import Lane, Listener
+from mamori.monitor.app.calls import Listener
 from mamori.monitor.events import (
     AudioFrame,
     CallStarted,
@@ -33,7 +33,26 @@ from mamori.monitor.session import CallSession
 
 FRAME_MS: Final = 20
 Deliver = Callable[[Sequence[JsonEvent]], None]
-OpenLane = Callable[[Channel, Deliver], Lane]
+
+
+class Lane(Protocol):
+    """Recognition of one channel, as ``recognition/lane.py`` gives it."""
+
+    def submit(self, event: SpeechEvent) -> None:
+        """Queue speech; never blocks."""
+        ...
+
+    async def drain(self) -> None:
+        """Return once everything that was submitted is decoded and delivered."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what the lane holds."""
+        ...
+
+
+OpenLanes = Callable[[Deliver], Mapping[Channel, Lane]]
+"""Opens recognition of the call: a lane for each of its channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +101,16 @@ async def replay_audio(
     session: CallSession,
     channels: Sequence[Pcm],
     *,
-    open_lane: OpenLane | None,
+    open_lanes: OpenLanes | None,
     pace: Pace,
     show: Listener,
 ) -> None:
     """Replay a recording; the same events in the same order at every speed.
 
     Each utterance is decoded before the next frame is taken, so that text never depends on how
-    fast the machine is. ``open_lane`` None replays without recognition.
+    fast the machine is. ``open_lanes`` None replays without recognition.
     """
-    replay = _Replay(session, open_lane, show)
+    replay = _Replay(session, open_lanes, show)
     show(session.started)
     until = pace.begin()
     for frame in frames(session.started, channels):
@@ -116,14 +135,13 @@ async def replay_transcript(
 
 
 class _Replay:
-    def __init__(self, session: CallSession, open_lane: OpenLane | None, show: Listener) -> None:
+    def __init__(self, session: CallSession, open_lanes: OpenLanes | None, show: Listener) -> None:
         self._session = session
         self._show = show
         self._recognised: deque[JsonEvent] = deque()
-        self._lanes: dict[Channel, Lane] = {}
-        if open_lane is not None:
-            for channel in session.started.channels:
-                self._lanes[channel] = open_lane(channel, self._recognised.extend)
+        self._lanes: Mapping[Channel, Lane] = {}
+        if open_lanes is not None:
+            self._lanes = open_lanes(self._recognised.extend)
 
     async def take(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +13,13 @@ import typer
 from mamori.config.policy_file import Policy
 from mamori.config.settings import Settings, load_settings
 from mamori.errors import ConfigError
-from mamori.monitor.app.calls import Lane, Listener
-from mamori.monitor.app.engines import Recognition, open_recognition
+from mamori.monitor.app.calls import Listener
+from mamori.monitor.app.engines import choose, open_offline
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.replay import (
     Deliver,
-    OpenLane,
+    Lane,
+    OpenLanes,
     Pace,
     Turn,
     parse_transcript,
@@ -35,6 +37,7 @@ from mamori.monitor.cli.options import (
 )
 from mamori.monitor.cli.render import EventPrinter
 from mamori.monitor.events import CallStarted, Channel, JsonEvent, event_to_dict
+from mamori.monitor.recognition.selection import EngineChoice
 from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.texts import Texts
 from mamori.telephony.recording import Recording, join_mono, read_recording
@@ -83,11 +86,12 @@ def replay(
             encoding=recording.source_encoding,
             sample_rate_hz=recording.sample_rate_hz,
         )
-        recognition = _recognition(settings, engine, spoken)
+        choice = _choice(settings, engine, spoken)
         wanted = engine or settings.recognition.engine
-        if recognition.service is None and wanted != "none":
+        if not choice.has_engine and wanted != "none":
             print_problem(Texts(settings.node.language)("replay.no_words"))
-        asyncio.run(_replay_audio(recording, started, pipeline, recognition, pace, show))
+        replaying = _Replaying(pipeline, choice, settings.recognition.workers, pace, show)
+        asyncio.run(replaying.audio(recording, started))
 
 
 def event_listener(as_json: bool, language: str, policy: Policy) -> Listener:
@@ -160,14 +164,13 @@ def transcript_channels(turns: Sequence[Turn], source: str) -> tuple[Channel, ..
     return (Channel.CUSTOMER, Channel.AGENT)
 
 
-def _recognition(settings: Settings, engine: str | None, language: str) -> Recognition:
+def _choice(settings: Settings, engine: str | None, language: str) -> EngineChoice:
     section = settings.recognition
-    return open_recognition(
+    return choose(
         engine=engine or section.engine,
         languages=[language],
         models_dir=section.models_dir,
         fetch=section.fetch,
-        worker_threads=section.worker_threads,
     )
 
 
@@ -185,35 +188,46 @@ def _started(
     )
 
 
-async def _replay_audio(
-    recording: Recording,
-    started: CallStarted,
-    pipeline: Pipeline,
-    recognition: Recognition,
-    pace: Pace,
-    show: Listener,
-) -> None:
-    session = pipeline.session(started, alert_id_prefix=f"replay-{started.call_id}")
-    service = recognition.service
-    open_lane = None if service is None else _lanes(service, started)
-    try:
-        await replay_audio(session, recording.channels, open_lane=open_lane, pace=pace, show=show)
-    finally:
-        if service is not None:
-            await service.stop()
+@dataclass(frozen=True, slots=True)
+class _Replaying:
+    """How recordings are replayed."""
+
+    pipeline: Pipeline
+    choice: EngineChoice
+    workers: int | None
+    pace: Pace
+    show: Listener
+
+    async def audio(self, recording: Recording, started: CallStarted) -> None:
+        """Replay one."""
+        pipeline = self.pipeline
+        session = pipeline.session(started, alert_id_prefix=f"replay-{started.call_id}")
+        recognition = await open_offline(self.choice, workers=self.workers)
+        service = recognition.service
+        try:
+            await replay_audio(
+                session,
+                recording.channels,
+                open_lanes=None if service is None else _lanes(service, started),
+                pace=self.pace,
+                show=self.show,
+            )
+        finally:
+            if service is not None:
+                await service.stop()
 
 
-def _lanes(service: RecognitionService, started: CallStarted) -> OpenLane:
-    def open_lane(channel: Channel, deliver: Deliver) -> Lane:
-        return service.open_lane(
+def _lanes(service: RecognitionService, started: CallStarted) -> OpenLanes:
+    def open_lanes(deliver: Deliver) -> Mapping[Channel, Lane]:
+        return service.open_call(
             call_id=started.call_id,
-            channel=channel,
+            channels=started.channels,
             language=started.language,
             sample_rate_hz=started.sample_rate_hz,
             deliver=deliver,
-        )
+        ).lanes
 
-    return open_lane
+    return open_lanes
 
 
 async def _replay_transcript(

@@ -1,10 +1,13 @@
-"""Where in a call a stretch of a final's text was said, and how sure the recogniser is of it."""
+"""Where in a call a stretch of a reading's text was said, and how sure the recogniser is of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mamori.monitor.events import FinalHypothesis, Word
+from mamori.monitor.events import FinalHypothesis, RereadHypothesis, Word
+
+Reading = FinalHypothesis | RereadHypothesis
+"""What an utterance was read as: the record, or a second reading, which has no word times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +19,15 @@ class Placed:
     confidence: float | None
 
 
-def place(final: FinalHypothesis, start: int, end: int) -> Placed:
-    """Place ``final.text[start:end]`` by word times, else in proportion within the utterance."""
-    words = _covered(final, start, end)
+def place(reading: Reading, start: int, end: int) -> Placed:
+    """Place ``reading.text[start:end]`` by word times, else in proportion within the utterance."""
+    words = _covered(reading, start, end) if isinstance(reading, FinalHypothesis) else []
     if not words:
-        return Placed(_proportional(final, start), _proportional(final, end), final.confidence)
+        return Placed(
+            _proportional(reading, start), _proportional(reading, end), reading.confidence
+        )
     known = [word.confidence for word in words if word.confidence is not None]
-    confidence = sum(known) / len(known) if known else final.confidence
+    confidence = sum(known) / len(known) if known else reading.confidence
     return Placed(words[0].start_ms, words[-1].end_ms, confidence)
 
 
@@ -40,7 +45,7 @@ def _covered(final: FinalHypothesis, start: int, end: int) -> list[Word]:
     return covered
 
 
-def _proportional(final: FinalHypothesis, index: int) -> int:
-    length = max(1, len(final.text))
-    duration_ms = final.end_offset_ms - final.offset_ms
-    return final.offset_ms + duration_ms * min(index, length) // length
+def _proportional(reading: Reading, index: int) -> int:
+    length = max(1, len(reading.text))
+    duration_ms = reading.end_offset_ms - reading.offset_ms
+    return reading.offset_ms + duration_ms * min(index, length) // length

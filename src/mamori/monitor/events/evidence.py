@@ -21,7 +21,13 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhraseEvidence:
-    """Words that matched a rule; ``quote`` is verbatim from the transcript.
+    """Words that matched a rule; ``quote`` is verbatim from what was read of the utterance.
+
+    ``match`` says from which reading and how: ``surface`` (as spelled), ``reading`` (as heard) and
+    ``fuzzy`` (nearly so) are of the record, the utterance's FinalHypothesis. ``reread`` is of a
+    second reading, made with suspected phrases before the recogniser's eyes: the record does not
+    have these words, and ``record_quote`` is what it has in their place, verbatim. Neither a
+    ``fuzzy`` nor a ``reread`` match is critical alone.
 
     ``similarity_ratio`` is in [0, 1] (1 = exact); ``confidence`` is the recogniser's for the quoted
     words in [0, 1], None where the engine gives none. ``lowered_by`` says what made less of the
@@ -32,11 +38,12 @@ class PhraseEvidence:
     kind: Literal["phrase"] = "phrase"
     quote: str
     utterance_id: str
-    match: Literal["surface", "reading", "fuzzy"]
+    match: Literal["surface", "reading", "fuzzy", "reread"]
     similarity_ratio: float
     threshold_ratio: float
     confidence: float | None = None
     lowered_by: str | None = None
+    record_quote: str | None = None
 
     def measurement(self) -> Measurement:
         """How closely the words matched against how closely they had to."""

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mamori.monitor.events.terms import Channel, GapCause
+from mamori.monitor.events.terms import Channel, GapCause, RecognitionScope
 
 Pcm = NDArray[np.int16]
 """Linear PCM of one channel, shape (samples,), int16, read-only where it is part of an event."""
@@ -90,7 +90,11 @@ class MediaGap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaDropped:
-    """Audio that arrived and that one stage gave up, with the reason."""
+    """Audio that arrived and that one stage gave up, with the reason.
+
+    ``stage`` is ``ingest`` (no stage hears it), ``recognition`` (it gets no final) or
+    ``live_words`` (it gets a final, but no partials).
+    """
 
     type: Literal["media_dropped"] = "media_dropped"
     call_id: str
@@ -98,7 +102,7 @@ class MediaDropped:
     offset_ms: int
     duration_ms: int
     duration_samples: int
-    stage: Literal["ingest", "recognition"]
+    stage: Literal["ingest", "recognition", "live_words"]
     code: str
 
 
@@ -117,3 +121,16 @@ class StageFailed:
     recoverable: bool
     detail: str = ""
     channel: Channel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognitionScopeChanged:
+    """How much of the call recognition reads from here on: the node has less, or again more, room.
+
+    A call begins at ``full`` without saying so.
+    """
+
+    type: Literal["recognition_scope_changed"] = "recognition_scope_changed"
+    call_id: str
+    offset_ms: int
+    scope: RecognitionScope

@@ -22,7 +22,16 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SpeechAudio:
-    """The next stretch of an utterance's audio; the first one carries pre-roll and onset."""
+    """The next stretch of an utterance's audio, as it was received; the first has the pre-roll.
+
+    A stretch begins where the last one ended, or later where the line lost something between them
+    (under 300 ms). Positions in an utterance count from its first sample on the call's timeline,
+    holes included: who needs audio without holes fills them with zeros, and who counts what was
+    heard adds up ``pcm``. In an utterance of more than 7 s a stretch may come up to 1 s late.
+
+    ``quiet_samples`` is how much of the utterance's end, up to the last sample of ``pcm``, is
+    silence, holes included: what an early reading may already take as its end.
+    """
 
     call_id: str
     channel: Channel
@@ -30,6 +39,7 @@ class SpeechAudio:
     offset_samples: int
     sample_rate_hz: int
     pcm: Pcm
+    quiet_samples: int = 0
 
     @property
     def offset_ms(self) -> int:
@@ -103,3 +113,42 @@ class FinalHypothesis:
     words: tuple[Word, ...] = ()
     confidence: float | None = None
     marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RereadHypothesis:
+    """A second reading of an utterance with suspected phrases before the recogniser's eyes.
+
+    Evidence for a phrase that the first reading nearly held, never the record: that is the
+    utterance's FinalHypothesis, which came before and does not change. ``phrases`` are the ones
+    that were suspected, at most six.
+    """
+
+    type: Literal["reread_hypothesis"] = "reread_hypothesis"
+    call_id: str
+    channel: Channel
+    utterance_id: str
+    offset_ms: int
+    end_offset_ms: int
+    text: str
+    language: str
+    engine: str
+    phrases: tuple[str, ...]
+    confidence: float | None = None
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhraseHint:
+    """A phrase of the policy that seems to be spoken just now; for display, never an alert alone.
+
+    ``offset_ms`` is the beginning of the utterance; one hint per utterance and phrase.
+    """
+
+    type: Literal["phrase_hint"] = "phrase_hint"
+    call_id: str
+    channel: Channel
+    utterance_id: str
+    offset_ms: int
+    phrase: str
+    engine: str

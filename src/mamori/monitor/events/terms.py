@@ -123,6 +123,19 @@ class SpeechEndCause(StrEnum):
     CALL_END = "call_end"
 
 
+class RecognitionScope(StrEnum):
+    """How much of a call is put into words, from all of it to none."""
+
+    FULL = "full"
+    """Partials and finals of every channel."""
+    FINALS = "finals"
+    """No partials."""
+    CUSTOMER = "customer"
+    """No partials, and finals of the customer's channel (or of a mixed one) only."""
+    NONE = "none"
+    """No words: sound and clocks alone."""
+
+
 class ResolveReason(StrEnum):
     """Why an alert is no longer open."""
 

@@ -13,10 +13,17 @@ from pydantic import Field, TypeAdapter
 from mamori.monitor.events.alerts import AlertRaised, AlertResolved, AlertUpdated, LadderMoved
 from mamori.monitor.events.call import CallEnded, CallStarted, CallUpdated
 from mamori.monitor.events.evidence import Detection
-from mamori.monitor.events.media import MediaDropped, MediaGap, StageFailed
+from mamori.monitor.events.media import (
+    MediaDropped,
+    MediaGap,
+    RecognitionScopeChanged,
+    StageFailed,
+)
 from mamori.monitor.events.speech import (
     FinalHypothesis,
     PartialHypothesis,
+    PhraseHint,
+    RereadHypothesis,
     SpeechEnded,
     SpeechStarted,
 )
@@ -28,10 +35,13 @@ JsonEvent = (
     | MediaGap
     | MediaDropped
     | StageFailed
+    | RecognitionScopeChanged
     | SpeechStarted
     | SpeechEnded
     | PartialHypothesis
     | FinalHypothesis
+    | RereadHypothesis
+    | PhraseHint
     | Detection
     | AlertRaised
     | AlertUpdated

@@ -1,279 +1,265 @@
-"""One channel of one call: speech in, hypotheses out, on the call's own media clock.
-
-Pure composition of the two kinds of engine, without threads or clocks of its own.
-"""
+"""The utterances of one channel in order, and what is to be done with them next. Pure."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final
+from typing import Protocol
 
-import numpy as np
-
-from mamori.monitor.events import (
-    Channel,
-    FinalHypothesis,
-    PartialHypothesis,
-    Pcm,
-    SpeechAudio,
-    SpeechEnded,
-    SpeechEvent,
-    SpeechStarted,
-    StageFailed,
-    Word,
-    samples_to_ms,
-)
-from mamori.monitor.recognition.live import LiveDecoder, ask_engine
-from mamori.monitor.recognition.port import (
-    RecognitionError,
-    StreamEngine,
-    Transcript,
-    UtteranceEngine,
-)
-
-Recognised = PartialHypothesis | FinalHypothesis | StageFailed
-STRIKES: Final = 3
-"""Failed utterances in a row after which an engine is not asked again."""
-# Twice the endpointer's default for the longest utterance; what an utterance engine takes at most.
-LONGEST_UTTERANCE_MS: Final = 30_000
+from mamori.monitor.events import Channel, RecognitionScope
+from mamori.monitor.recognition.config import RecognitionConfig
+from mamori.monitor.recognition.leases import Lease
+from mamori.monitor.recognition.port import Depth, ReadJob, StreamJob
+from mamori.monitor.recognition.rereads import Rereads
+from mamori.monitor.recognition.strikes import EngineState
+from mamori.monitor.recognition.tasks import Allowance, Task, Work
+from mamori.monitor.recognition.utterance import EarlyReading, Utterance
 
 
-@dataclass(slots=True, kw_only=True)
-class _Utterance:
-    """The open utterance: where it is and what was heard of it."""
+class Surroundings(Protocol):
+    """What a recogniser needs of the service it belongs to."""
 
-    utterance_id: str
-    offset_ms: int
-    live: LiveDecoder | None
-    start_samples: int = 0
-    heard_samples: int = 0
-    audio: list[Pcm] = field(default_factory=list)
-    revision: int = 0
+    def now_s(self) -> float:
+        """The clock of deadlines."""
+        ...
+
+    def give_back(self, lease: Lease, voice: str) -> None:
+        """A recogniser is free again."""
+        ...
+
+    def candidates(self, text: str, language: str) -> Sequence[str]:
+        """Phrases, at most six, that a second reading should look for."""
+        ...
 
 
-class ChannelRecogniser:
-    """Partials from the stream engine, finals from the utterance engine; either alone does both.
+@dataclass(slots=True, kw_only=True, eq=False)
+class ChannelState:
+    """What is known of a channel; ``tasks`` says what could be begun, at most a job an engine.
 
-    Where the utterance engine fails, the stream engine's text becomes the final and a StageFailed
-    says so; where the stream engine fails, the partials cease. An engine that fails ``STRIKES``
-    utterances in a row while the other works, or that says it cannot recover, is not asked again.
-    ``feed`` raises RecognitionError when an utterance is lost: nothing is left to read it.
-
-    Used by one thread at a time. Raises RecognitionError ``language_unavailable`` when neither
-    engine knows ``language``. ``partial_interval_ms`` from 20 to 5000.
+    ``queue`` holds the utterances that have no final yet, in order; the last may be open.
+    ``voice`` names the channel among all of the process.
     """
 
-    def __init__(
-        self,
-        *,
-        call_id: str,
-        channel: Channel,
-        language: str,
-        sample_rate_hz: int,
-        stream: StreamEngine | None,
-        utterance: UtteranceEngine | None,
-        # Faster than a reader needs; a decoder costs 4 % more when asked every 20 ms.
-        partial_interval_ms: int = 200,
-    ) -> None:
-        if not 20 <= partial_interval_ms <= 5_000:
-            raise ValueError(
-                f"partial_interval_ms must be from 20 to 5000, not {partial_interval_ms}"
-            )
-        self._call_id = call_id
-        self._channel = channel
-        self._language = language
-        self._sample_rate_hz = sample_rate_hz
-        self._live: LiveDecoder | None = None
-        if stream and language in stream.capabilities.languages:
-            self._live = LiveDecoder(
-                stream,
-                language=language,
-                sample_rate_hz=sample_rate_hz,
-                block_samples=partial_interval_ms * sample_rate_hz // 1000,
-            )
-        self._reader: UtteranceEngine | None = None
-        if utterance and language in utterance.capabilities.languages:
-            self._reader = utterance
-        if self._live is None and self._reader is None:
-            raise RecognitionError(
-                "language_unavailable", f"no speech recogniser at hand knows {language!r}"
-            )
-        self._longest_samples = LONGEST_UTTERANCE_MS * sample_rate_hz // 1000
-        self._live_failures = 0
-        self._reader_failures = 0
-        self._open: _Utterance | None = None
+    channel: Channel
+    language: str
+    sample_rate_hz: int
+    voice: str
+    config: RecognitionConfig
+    stream: EngineState
+    reader: EngineState
+    allowance: Allowance
+    scope: RecognitionScope = RecognitionScope.FULL
+    queue: deque[Utterance] = field(default_factory=deque)
+    rereads: Rereads = field(default_factory=Rereads)
+    reading: Task | None = None
+    hearing: Task | None = None
 
-    def feed(self, event: SpeechEvent) -> list[Recognised]:
-        """Take the next event of the channel, in order; return what was recognised.
+    @property
+    def block_samples(self) -> int:
+        """How much audio the stream engine hears at a time."""
+        return self.config.partial_interval_ms * self.sample_rate_hz // 1000
 
-        ValueError for audio or an end without its start.
+    @property
+    def wants_partials(self) -> bool:
+        """Whether utterances that begin now get partials."""
+        return self.scope is RecognitionScope.FULL
+
+    @property
+    def wants_finals(self) -> bool:
+        """Whether utterances that end now get finals."""
+        if self.scope is RecognitionScope.CUSTOMER:
+            return self.channel is not Channel.AGENT
+        return self.scope is not RecognitionScope.NONE
+
+    @property
+    def final_due_s(self) -> float:
+        """How soon after an utterance's end its final is due."""
+        config = self.config
+        return config.agent_final_due_s if self.channel is Channel.AGENT else config.final_due_s
+
+    def is_at_work(self, utterance: Utterance) -> bool:
+        """Whether a worker has it."""
+        tasks = (self.reading, self.hearing)
+        return any(task is not None and task.utterance is utterance for task in tasks)
+
+    def is_to_be_heard(self, utterance: Utterance) -> bool:
+        """Whether the stream engine has still something to do for it."""
+        if not self.stream.is_on or utterance.is_settled or utterance.lost_code is not None:
+            return False
+        if utterance.end is not None:
+            return utterance.by_stream
+        return utterance.live_wanted or (utterance.by_stream and self.wants_finals)
+
+    def lag_s(self, now_s: float) -> float:
+        """How long the oldest speech has waited for its words, on the wall."""
+        waits_s = [now_s - each.ended_s for each in self.queue if each.end is not None]
+        waits_s += [now_s - each.unfed_since_s for each in self.queue if self._is_behind(each)]
+        return max(waits_s, default=0.0)
+
+    def late_s(self, now_s: float) -> float:
+        """How long the oldest utterance that nobody reads yet has waited since its end.
+
+        Time that it may wait longer than a customer's does not count: an agent's, and of a channel
+        that took more than its share.
         """
-        if isinstance(event, SpeechStarted):
-            self._abort_open()
-            self._open = _Utterance(
-                utterance_id=event.utterance_id, offset_ms=event.offset_ms, live=self._live
-            )
-            return []
-        utterance = self._open
-        if utterance is None or utterance.utterance_id != event.utterance_id:
-            raise ValueError(f"utterance {event.utterance_id} has not started")
-        try:
-            if isinstance(event, SpeechAudio):
-                return self._hear(utterance, event)
-            events = self._finish(utterance, event)
-        except RecognitionError:
-            self._abort_open()
-            raise
-        self._open = None
-        return events
-
-    def close(self) -> None:
-        """Give back the decoder."""
-        self._open = None
-        if self._live is not None:
-            self._live.abort()
-
-    def _abort_open(self) -> None:
-        """Forget an utterance that will have no end."""
-        if self._open is not None and self._open.live is not None:
-            self._open.live.abort()
-        self._open = None
-
-    def _hear(self, utterance: _Utterance, event: SpeechAudio) -> list[Recognised]:
-        if not utterance.heard_samples:
-            utterance.start_samples = event.offset_samples
-        utterance.heard_samples += len(event.pcm)
-        if utterance.heard_samples > self._longest_samples:
-            utterance.audio.clear()  # refused at its end; memory stays bounded
-        elif self._reader is not None:
-            utterance.audio.append(event.pcm)
-        if utterance.live is None:
-            return []
-        try:
-            text = utterance.live.accept(event.pcm)
-        except RecognitionError as error:
-            return [self._live_failed(utterance, utterance.live, error)]
-        if text is None:
-            return []
-        utterance.revision += 1
-        return [
-            PartialHypothesis(
-                call_id=self._call_id,
-                channel=self._channel,
-                utterance_id=utterance.utterance_id,
-                offset_ms=utterance.offset_ms,
-                text=text,
-                revision=utterance.revision,
-                engine=utterance.live.name,
-            )
+        waits_s = [
+            now_s - each.ended_s
+            for each in self.queue
+            if each.end is not None and not self.is_at_work(each)
         ]
+        more_s = self.final_due_s - self.config.final_due_s + self._behind_s(now_s)
+        return max(0.0, max(waits_s, default=0.0) - more_s)
 
-    def _finish(self, utterance: _Utterance, event: SpeechEnded) -> list[Recognised]:
-        if not utterance.heard_samples:
+    def overdue(self, now_s: float) -> list[Utterance]:
+        """Utterances that have waited too long, or beyond what may wait, and that nobody reads."""
+        ended = [each for each in self.queue if each.end is not None]
+        most = self.config.longest_backlog_ms * self.sample_rate_hz // 1000
+        behind = sum(each.heard_samples for each in ended)
+        found = []
+        for utterance in ended:
+            is_late = now_s - utterance.ended_s >= self.config.longest_wait_s
+            if (is_late or behind > most) and not self.is_at_work(utterance):
+                behind -= utterance.heard_samples
+                found.append(utterance)
+        return [] if self.config.offline else found
+
+    # What is to be done
+
+    def tasks(self, now_s: float) -> list[Task]:
+        """What could be begun now, the channel's overdraft of the processor counted in."""
+        if not self.queue and not self.rereads:
             return []
-        events: list[Recognised] = []
-        heard: tuple[str, Transcript] | None = None
-        if utterance.live is not None:
-            try:
-                heard = utterance.live.name, utterance.live.finish()
-                self._live_failures = 0
-            except RecognitionError as error:
-                events.append(self._live_failed(utterance, utterance.live, error))
-        if self._reader is not None:
-            try:
-                heard = self._reader.capabilities.name, self._read(self._reader, utterance)
-                self._reader_failures = 0
-            except RecognitionError as error:
-                if heard is None:
-                    raise
-                events.append(self._reader_failed(self._reader, event, error))
-        if heard is not None and heard[1].text:
-            events.append(self._final(utterance, event, *heard))
-        return events
+        found = [self._reading_wanted(now_s), self._hearing_wanted()]
+        behind_s = self._behind_s(now_s)
+        return [task.later(behind_s) for task in found if task is not None]
 
-    def _read(self, reader: UtteranceEngine, utterance: _Utterance) -> Transcript:
-        if utterance.heard_samples > self._longest_samples:
-            raise RecognitionError(
-                "utterance_too_long",
-                f"an utterance may last {LONGEST_UTTERANCE_MS // 1000} s",
-                recoverable=True,
+    def _behind_s(self, now_s: float) -> float:
+        # Ten seconds back for each second taken too much: behind every channel that waits.
+        return 10 * self.allowance.overdraft_s(now_s)
+
+    def _reading_wanted(self, now_s: float) -> Task | None:
+        if self.reading is not None or not self.reader.is_on:
+            return None
+        config = self.config
+        head = self.queue[0] if self.queue else None
+        if head is not None and head.end is not None and not head.by_stream:
+            return self._task(Work.FINAL, head, head.ended_s, self.final_due_s)
+        if self.rereads:
+            reread = self.rereads.first
+            return self._task(
+                Work.REREAD,
+                reread.utterance,
+                reread.since_s,
+                config.reread_due_s,
+                phrases=reread.phrases,
             )
-        return ask_engine(
-            partial(
-                reader.transcribe,
-                np.concatenate(utterance.audio),
-                language=self._language,
-                sample_rate_hz=self._sample_rate_hz,
-            )
+        if head is not None and self._can_read_early(head):
+            return self._task(Work.EARLY, head, now_s, config.longest_wait_s)
+        return None
+
+    def _can_read_early(self, utterance: Utterance) -> bool:
+        if utterance.by_stream or utterance.end is not None or self.config.offline:
+            return False
+        if not self.wants_finals or utterance.lost_code is not None or utterance.crashes:
+            return False
+        early = utterance.early
+        if early is not None and early.voiced_samples == utterance.voiced_samples:
+            return False
+        quiet = utterance.span_samples - utterance.voiced_samples
+        return quiet >= self.config.early_read_ms * self.sample_rate_hz // 1000
+
+    def _hearing_wanted(self) -> Task | None:
+        if self.hearing is not None or not self.queue:
+            return None
+        # In order where the stream engine reads; partials are the last one's.
+        utterance = self.queue[0] if self.queue[0].by_stream else self.queue[-1]
+        if not self.is_to_be_heard(utterance):
+            return None
+        if utterance.end is not None:
+            if utterance is not self.queue[0]:
+                return None
+            wanted_s, within_s = utterance.ended_s, self.final_due_s
+        elif utterance.unfed_samples >= self.block_samples:
+            wanted_s, within_s = utterance.unfed_since_s, self.config.live_due_s
+        else:
+            return None
+        worker_id = utterance.lease.worker_id if utterance.lease else None
+        return self._task(
+            Work.LIVE,
+            utterance,
+            wanted_s,
+            within_s,
+            worker_id=worker_id,
+            needs_slot=worker_id is None,
         )
 
-    def _final(
-        self, utterance: _Utterance, event: SpeechEnded, engine: str, transcript: Transcript
-    ) -> FinalHypothesis:
-        def on_call_clock(samples: int) -> int:
-            return samples_to_ms(utterance.start_samples + samples, self._sample_rate_hz)
+    def _is_behind(self, utterance: Utterance) -> bool:
+        is_open = utterance.end is None and self.is_to_be_heard(utterance)
+        return is_open and utterance.unfed_samples >= self.block_samples
 
-        marks = transcript.marks
-        if on_call_clock(utterance.heard_samples) < event.end_offset_ms:
-            marks = (*marks, "truncated")  # a part of the utterance was never heard
-        return FinalHypothesis(
-            call_id=self._call_id,
-            channel=self._channel,
-            utterance_id=utterance.utterance_id,
-            offset_ms=utterance.offset_ms,
-            end_offset_ms=event.end_offset_ms,
-            text=transcript.text,
-            language=self._language,
-            engine=engine,
-            words=tuple(
-                Word(
-                    text=word.text,
-                    start_ms=on_call_clock(word.start_samples),
-                    end_ms=on_call_clock(word.end_samples),
-                    confidence=word.confidence,
-                )
-                for word in transcript.words
-            ),
-            confidence=transcript.confidence,
-            marks=marks,
+    def _task(
+        self,
+        work: Work,
+        utterance: Utterance,
+        wanted_s: float,
+        within_s: float,
+        *,
+        worker_id: int | None = None,
+        needs_slot: bool = False,
+        phrases: tuple[str, ...] = (),
+    ) -> Task:
+        return Task(
+            work=work,
+            utterance=utterance,
+            wanted_s=wanted_s,
+            due_s=wanted_s + within_s,
+            voice=self.voice,
+            worker_id=worker_id,
+            needs_slot=needs_slot,
+            phrases=phrases,
         )
 
-    def _live_failed(
-        self, utterance: _Utterance, live: LiveDecoder, error: RecognitionError
-    ) -> StageFailed:
-        """Go on without partials; raises ``error`` where no utterance engine can read instead."""
-        if self._reader is None:
-            raise error
-        utterance.live = None
-        live.abort()
-        self._live_failures += 1
-        if self._live_failures >= STRIKES or not error.recoverable:
-            self._live = None
-        at_ms = samples_to_ms(
-            utterance.start_samples + utterance.heard_samples, self._sample_rate_hz
+    # What is begun
+
+    def begin_reading(self, task: Task, depth: Depth) -> ReadJob:
+        """The job of a reading that a worker takes now."""
+        utterance = task.utterance
+        self.reading = task
+        if task.work is Work.EARLY:
+            utterance.early = EarlyReading(voiced_samples=utterance.voiced_samples)
+        return ReadJob(
+            pcm=utterance.audio(),
+            language=self.language,
+            sample_rate_hz=self.sample_rate_hz,
+            depth=depth,
+            phrases=task.phrases,
         )
-        return self._failure(at_ms, error, live.name, is_off=self._live is None)
 
-    def _reader_failed(
-        self, reader: UtteranceEngine, event: SpeechEnded, error: RecognitionError
-    ) -> StageFailed:
-        self._reader_failures += 1
-        if self._reader_failures >= STRIKES or not error.recoverable:
-            self._reader = None
-        name = reader.capabilities.name
-        return self._failure(event.end_offset_ms, error, name, is_off=self._reader is None)
+    def begin_hearing(self, task: Task, lease: Lease, now_s: float) -> StreamJob:
+        """The job of the next stretch; everything that waits goes with it, up to the longest job.
 
-    def _failure(
-        self, offset_ms: int, error: RecognitionError, engine: str, *, is_off: bool
-    ) -> StageFailed:
-        after = "is not asked again on this channel" if is_off else "is asked again"
-        return StageFailed(
-            call_id=self._call_id,
-            offset_ms=offset_ms,
-            stage="recognition",
-            code=error.code,
-            recoverable=True,
-            detail=f"{engine} failed and {after}; the other engine goes on",
-            channel=self._channel,
+        Audio that is not the utterance's last goes in whole blocks, so that the text does not
+        depend on how it was cut.
+        """
+        utterance = task.utterance
+        self.hearing = task
+        utterance.lease = lease
+        utterance.had_live = utterance.had_live or utterance.end is None
+        start = utterance.fed_samples
+        most = self.config.longest_live_job_ms * self.sample_rate_hz // 1000
+        samples = min(utterance.unfed_samples, most)
+        finishes = utterance.end is not None and samples == utterance.unfed_samples
+        if not finishes:
+            samples -= samples % self.block_samples
+        utterance.fed_samples = start + samples
+        utterance.unfed_since_s = now_s
+        return StreamJob(
+            slot=lease.slot,
+            voice=self.voice,
+            pcm=utterance.audio(start, start + samples),
+            language=self.language,
+            sample_rate_hz=self.sample_rate_hz,
+            begins=start == 0,
+            finishes=finishes,
         )

@@ -1,12 +1,13 @@
-"""What every speech recogniser promises: one port, two kinds of engine.
+"""What every speech recogniser promises, and what a worker is asked: one port, two kinds of engine.
 
 A *stream* engine hears the utterance while it is spoken and gives partials; an *utterance* engine
 reads the whole utterance once it has ended. All methods are synchronous and may take long: they run
-on worker threads, never on the event loop.
+in worker processes, one thread each, never on the event loop.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -14,12 +15,25 @@ from typing import Protocol
 from mamori.errors import MamoriError
 from mamori.monitor.events import Pcm
 
+LOW_CONFIDENCE = "low_confidence"
+"""The mark of a text that may well be wrong."""
+RETRIED = "retried"
+"""The mark of a text that was doubtful at first and was read once more."""
+
 
 class EngineKind(StrEnum):
     """Whether an engine decodes while speech goes on, or after it."""
 
     STREAM = "stream"
     UTTERANCE = "utterance"
+
+
+class Depth(StrEnum):
+    """How much an utterance engine spends on one utterance."""
+
+    QUICK = "quick"
+    """Less than half the processor time, some points of character error worse."""
+    THOROUGH = "thorough"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +72,27 @@ class Transcript:
     marks: tuple[str, ...] = ()
 
 
-class StreamDecoder(Protocol):
-    """The state of a stream engine for one channel; used by one thread at a time."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveText:
+    """What an open utterance sounds like so far, and phrases that seem to be in it."""
 
-    def accept(self, pcm: Pcm) -> str:
-        """Decode the next stretch of the utterance; return the partial text so far."""
+    text: str
+    hints: tuple[str, ...] = ()
+
+
+class StreamDecoder(Protocol):
+    """A recogniser of a stream engine; used by one thread, for one utterance at a time."""
+
+    def accept(self, pcm: Pcm) -> LiveText:
+        """Decode the next stretch of the utterance."""
         ...
 
     def finish(self) -> Transcript:
-        """End the utterance, return its text and be ready for the next one."""
+        """End the utterance, return its text and be ready for the next one of the same voice."""
+        ...
+
+    def forget(self) -> None:
+        """Drop an open utterance and all that was learnt of the voice; keep what is warm."""
         ...
 
     def close(self) -> None:
@@ -80,7 +106,7 @@ class StreamEngine(Protocol):
     capabilities: EngineCapabilities
 
     def open_decoder(self, *, language: str, sample_rate_hz: int) -> StreamDecoder:
-        """A decoder for one channel; RecognitionError when the language is not there."""
+        """A new decoder; RecognitionError when the language is not there."""
         ...
 
     def close(self) -> None:
@@ -89,12 +115,23 @@ class StreamEngine(Protocol):
 
 
 class UtteranceEngine(Protocol):
-    """Reads whole utterances; thread-safe."""
+    """Reads whole utterances; no state from one to the next."""
 
     capabilities: EngineCapabilities
 
-    def transcribe(self, pcm: Pcm, *, language: str, sample_rate_hz: int) -> Transcript:
-        """What was said; RecognitionError when the language is not there or decoding fails."""
+    def transcribe(
+        self,
+        pcm: Pcm,
+        *,
+        language: str,
+        sample_rate_hz: int,
+        depth: Depth = Depth.THOROUGH,
+        phrases: Sequence[str] = (),
+    ) -> Transcript:
+        """What was said; RecognitionError when the language is not there or decoding fails.
+
+        ``phrases`` are shown to the engine beforehand, as words that may be in it.
+        """
         ...
 
     def close(self) -> None:
@@ -102,5 +139,62 @@ class UtteranceEngine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadJob:
+    """Read a whole utterance with the utterance engine."""
+
+    pcm: Pcm
+    language: str
+    sample_rate_hz: int
+    depth: Depth = Depth.THOROUGH
+    phrases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StreamJob:
+    """Feed the next stretch of an utterance to the recogniser in ``slot`` of a worker.
+
+    A slot is opened when it is first used. ``voice`` names whose speech it is: a recogniser forgets
+    what it learnt of another voice. ``begins`` drops whatever utterance was open in the slot;
+    ``finishes`` ends this one. ``pcm`` may be empty.
+    """
+
+    slot: int
+    voice: str
+    pcm: Pcm
+    language: str
+    sample_rate_hz: int
+    begins: bool = False
+    finishes: bool = False
+
+
+Job = ReadJob | StreamJob
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReply:
+    """``live`` is the text so far; ``transcript`` is there where the job finished the utterance."""
+
+    live: LiveText
+    transcript: Transcript | None = None
+
+
+Reply = Transcript | StreamReply
+"""A ReadJob is answered by a Transcript, a StreamJob by a StreamReply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A job's answer and what it cost: processor time of the worker and time on the wall."""
+
+    reply: Reply
+    cpu_s: float
+    wall_s: float
+
+
 class RecognitionError(MamoriError):
     """Recognition failed; ``recoverable`` says whether the next utterance may work."""
+
+
+class WorkerLostError(MamoriError):
+    """The worker died or was killed in the middle of the job; code ``crashed`` or ``hung``."""

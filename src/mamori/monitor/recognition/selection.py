@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +19,6 @@ from mamori.monitor.recognition.models.errors import ModelError, ModelFault
 from mamori.monitor.recognition.models.reasons import Reason, ReasonCode
 from mamori.monitor.recognition.models.report import ModelReport, ModelStatus
 from mamori.monitor.recognition.models.spec import EngineName, ModelSpec
-from mamori.monitor.recognition.port import StreamEngine, UtteranceEngine
 
 
 class EngineWish(StrEnum):
@@ -57,13 +55,10 @@ class EngineChoice:
     utterance_model: Path | None = None
     reasons: tuple[Reason, ...] = ()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedEngines:
-    """The engines with their models loaded."""
-
-    stream: StreamEngine | None = None
-    utterance: UtteranceEngine | None = None
+    @property
+    def has_engine(self) -> bool:
+        """Whether there will be words."""
+        return bool(self.stream_models) or self.utterance_model is not None
 
 
 class Models(Protocol):
@@ -253,28 +248,3 @@ def _remedy(engine: EngineName, candidates: list[ModelSpec]) -> str:
         return _INSTALL[engine]
     best = next((spec for spec in candidates if spec.auto_fetch), candidates[0])
     return f"mamori models get {best.name}"
-
-
-def open_engines(choice: EngineChoice, *, worker_threads: int) -> OpenedEngines:
-    """Load what was chosen; takes seconds and hundreds of megabytes, never on the event loop.
-
-    ``worker_threads`` (at least 1) is how many threads will ask the engines at the same time.
-    ``RecognitionError`` where an engine refuses its model.
-    """
-    with ExitStack() as on_error:
-        stream: StreamEngine | None = None
-        utterance: UtteranceEngine | None = None
-        if choice.stream_models:
-            from mamori.monitor.recognition.vosk_engine import VoskEngine
-
-            stream = vosk = VoskEngine(choice.stream_models)
-            on_error.callback(vosk.close)
-            for language in choice.stream_models:
-                # Now, not at the first caller's first words, which would wait for seconds.
-                vosk.preload(language)
-        if choice.utterance_model is not None:
-            from mamori.monitor.recognition.whisper_engine import WhisperEngine
-
-            utterance = WhisperEngine(choice.utterance_model, num_workers=worker_threads)
-        on_error.pop_all()
-    return OpenedEngines(stream=stream, utterance=utterance)

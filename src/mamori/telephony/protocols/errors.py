@@ -55,6 +55,7 @@ ERRORS: Final[dict[str, ErrorSpec]] = {
     "duplicate_call": ErrorSpec(close_code=1008),
     "media_changed": ErrorSpec(close_code=1008),
     "too_many_calls": ErrorSpec(close_code=1013, recoverable=True),
+    "overloaded": ErrorSpec(close_code=1013, recoverable=True),
     "call_refused": ErrorSpec(close_code=1013),
     # The server ends it.
     "shutting_down": ErrorSpec(close_code=1001, recoverable=True),

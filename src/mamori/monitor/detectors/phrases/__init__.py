@@ -8,12 +8,8 @@ from mamori.monitor.detectors.phrases.book import (
     PhraseRule,
 )
 from mamori.monitor.detectors.phrases.detector import PhraseDetector
-from mamori.monitor.detectors.phrases.matcher import (
-    FUZZY_THRESHOLD_RATIO,
-    PhraseMatch,
-    PhraseMatcher,
-    check_examples,
-)
+from mamori.monitor.detectors.phrases.matcher import PhraseMatcher, check_examples
+from mamori.monitor.detectors.phrases.matches import FUZZY_THRESHOLD_RATIO, PhraseMatch
 from mamori.monitor.detectors.phrases.patterns import PatternError, expand
 from mamori.monitor.detectors.phrases.texts import Language, create_language
 

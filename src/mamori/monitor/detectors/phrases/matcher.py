@@ -2,65 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from functools import cached_property
+from typing import Final
 
-from mamori.monitor.detectors.normalisation import squash
-from mamori.monitor.detectors.phrases.book import ContextEffect, PhraseBook
-from mamori.monitor.detectors.phrases.compiled import FiledRule, Filing, Sight
-from mamori.monitor.detectors.phrases.index import Span
+from mamori.monitor.detectors.phrases.book import PhraseBook
+from mamori.monitor.detectors.phrases.candidates import NEARNESS, CandidateIndex
+from mamori.monitor.detectors.phrases.compiled import FiledRule, Filing
+from mamori.monitor.detectors.phrases.matches import (
+    FUZZY_THRESHOLD_RATIO,
+    Found,
+    PhraseMatch,
+    Seen,
+    as_match,
+    strongest,
+)
 from mamori.monitor.detectors.phrases.misheard import MisheardIndex
+from mamori.monitor.detectors.phrases.reread import find_again
 from mamori.monitor.detectors.phrases.texts import Language, Looked, create_language
-from mamori.monitor.events import Severity
+from mamori.monitor.detectors.phrases.wordings import wordings
 
-FUZZY_THRESHOLD_RATIO: Final = 0.85
-"""Measured on telephone-band clips: 0.85 with the ending checked gave no false hit, 0.75 some."""
-
-_SEVERITY_SCORE: Final = {
-    Severity.ATTENTION: 0.5,
-    Severity.WARNING: 0.75,
-    Severity.CRITICAL: 0.95,
-}
-
-# A denied threat (殺すとは言っていない) is evidence, not an alarm.
-_LOWERED_WEIGHT: Final = 0.5
-
-_QUOTED: Final = re.compile("「[^「」]{0,400}」|『[^『』]{0,400}』|“[^“”]{0,400}”")
-
-MatchKind = Literal["surface", "reading", "fuzzy"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhraseMatch:
-    """One rule found in one text. ``start`` and ``end`` are characters of the original text.
-
-    ``quote`` is ``text[start:end]`` verbatim. ``severity`` is the rule's, attention where a
-    context lowered it (``lowered_by`` names it), and at most warning where ``match`` is fuzzy.
-    Ratios and ``score`` are in [0, 1].
-    """
-
-    rule: str
-    category: str
-    severity: Severity
-    quote: str
-    start: int
-    end: int
-    match: MatchKind
-    similarity_ratio: float
-    threshold_ratio: float
-    score: float
-    lowered_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    kind: MatchKind
-    start: int
-    end: int
-    similarity_ratio: float
-    lowered_by: str | None = None
+# Nobody speaks this many in an utterance; what is longer is no utterance to read again.
+_MOST_CHARACTERS: Final = 500
 
 
 class PhraseMatcher:
@@ -74,108 +37,125 @@ class PhraseMatcher:
         """Compile the book; PatternError if a phrase cannot be read."""
         self.book = book
         self.language = book.language
-        self._filing = Filing(book, eyes or create_language(book.language))
+        self._eyes = eyes or create_language(book.language)
+        self._filing = Filing(book, self._eyes)
         self._misheard = MisheardIndex(
             (
-                (number, self._squashed(phrase)[0])
+                (number, self._eyes.letters(phrase)[0])
                 for number, filed in enumerate(self._filing.rules)
                 for phrase in filed.misheard
             ),
             FUZZY_THRESHOLD_RATIO,
         )
+        # Candidates and matches of one text are asked for one after the other.
+        self._latest: tuple[Seen, Mapping[int, Found]] | None = None
 
     def match(self, text: str) -> list[PhraseMatch]:
         """Every rule found in ``text``, once each, in order of where its words begin."""
-        sight = self._filing.look(text)
-        misheard = self._find_misheard(sight.looked)
-        quoted = [found.span() for found in _QUOTED.finditer(text)]
+        seen, misheard = self._see(text)
         matches = []
         for number, filed in enumerate(self._filing.rules):
-            found = _best(filed, sight, quoted, misheard.get(number))
+            found = _best(filed, seen, misheard.get(number))
             if found is not None:
-                matches.append(_as_match(filed, found, text))
-        return sorted(matches, key=lambda match: (match.start, match.end, match.rule))
+                matches.append(as_match(filed.rule, found, text))
+        return _in_order(matches)
 
-    def _find_misheard(self, looked: Looked) -> Mapping[int, _Candidate]:
+    def candidates(self, text: str) -> tuple[str, ...]:
+        """Phrases that an utterance's text nearly holds, best first, at most six.
+
+        As written, with nothing in their gaps; one of each pattern, none of a rule that has a
+        phrase in the text, whatever context surrounds it. None in texts of more than 500
+        characters: no utterance is that long. The first call builds the index: ``prepare``.
+        """
+        if len(text) > _MOST_CHARACTERS:
+            return ()
+        seen, misheard = self._see(text)
+        view = seen.sight.looked.reading or seen.sight.looked.surface
+
+        def is_held(number: int) -> bool:
+            return number in misheard or _stands(self._filing.rules[number], seen)
+
+        return self._candidates.near(self._eyes.letters(view.text)[0], is_held=is_held)
+
+    def prepare(self) -> None:
+        """Build what ``candidates`` and ``match_again`` need: up to a second, the first time."""
+        _ = self._candidates
+
+    def match_again(self, second: str, *, first: str, phrases: Sequence[str]) -> list[PhraseMatch]:
+        """The ``phrases`` that a second reading holds, one match for each rule, in order.
+
+        ``phrases`` are what ``candidates`` gave for ``first``, the record; others are not known.
+        """
+        suspects = self._candidates.wordings_of(phrases)
+        if not suspects:
+            return []
+        (record, _), (seen, _) = self._see(first), self._see(second)
+        matches = []
+        for number, worded in suspects.items():
+            filed = self._filing.rules[number]
+            found = find_again(filed, worded, self._eyes, first=record, second=seen)
+            if found is not None:
+                matches.append(as_match(filed.rule, found, second))
+        return _in_order(matches)
+
+    @cached_property
+    def _candidates(self) -> CandidateIndex:
+        return CandidateIndex(wordings(self.book.rules, self._eyes), NEARNESS[self.language])
+
+    def _see(self, text: str) -> tuple[Seen, Mapping[int, Found]]:
+        """A text's views and what is misheard in it, by rule."""
+        if self._latest is None or self._latest[0].text != text:
+            sight = self._filing.look(text)
+            self._latest = Seen.of(text, sight), self._find_misheard(sight.looked)
+        return self._latest
+
+    def _find_misheard(self, looked: Looked) -> Mapping[int, Found]:
         view = looked.reading or looked.surface
-        text, positions = self._squashed(view.text)
+        text, positions = self._eyes.letters(view.text)
         found = {}
         for hit in self._misheard.find(text):
             start, end = positions[hit.start], positions[hit.end - 1] + 1
-            found[hit.owner] = _Candidate(
-                "fuzzy", *view.original_span(start, end), hit.similarity_ratio
-            )
+            found[hit.owner] = Found("fuzzy", *view.original_span(start, end), hit.similarity_ratio)
         return found
 
-    def _squashed(self, text: str) -> tuple[str, Sequence[int]]:
-        return squash(text) if self.language == "ja" else (text, range(len(text)))
 
-
-def _best(
-    filed: FiledRule, sight: Sight, quoted: Sequence[Span], misheard: _Candidate | None
-) -> _Candidate | None:
+def _best(filed: FiledRule, seen: Seen, misheard: Found | None) -> Found | None:
     """The strongest hit of one rule: as spelled, else as heard, else nearly so."""
+    sight = seen.sight
     surface, reading = sight.looked.surface, sight.looked.reading
     spelled = [
-        _Candidate("surface", *surface.original_span(*span), 1.0)
+        Found("surface", *surface.original_span(*span), 1.0)
         for span in sight.surface.spans_of(filed.spelled)
     ]
-    best = _strongest(filed, sight, quoted, spelled)
+    best = _strongest(filed, seen, spelled)
     if best is None and sight.reading is not None and reading is not None:
         heard = [
-            _Candidate("reading", *reading.original_span(*span), 1.0)
+            Found("reading", *reading.original_span(*span), 1.0)
             for span in sight.reading.spans_of(filed.heard)
         ]
-        best = _strongest(filed, sight, quoted, heard)
+        best = _strongest(filed, seen, heard)
     if best is None and misheard is not None:
-        best = _strongest(filed, sight, quoted, [misheard])
+        best = _strongest(filed, seen, [misheard])
     return best
 
 
-def _strongest(
-    filed: FiledRule, sight: Sight, quoted: Sequence[Span], candidates: Sequence[_Candidate]
-) -> _Candidate | None:
-    """The candidate that no context drops; one that none lowers before a longer one."""
-    view = sight.looked.surface
-    judged = []
-    for candidate in candidates:
-        start = view.position_of(candidate.start)
-        end = view.position_of(candidate.end - 1) + 1
-        in_quotes = any(first < candidate.start and candidate.end < last for first, last in quoted)
-        holding = [
-            context
-            for context in filed.contexts
-            if (in_quotes and context.in_quotes) or context.holds(view, sight.surface, start, end)
-        ]
-        if not any(context.effect is ContextEffect.DROP for context in holding):
-            lowered_by = holding[0].id if holding else None
-            judged.append(replace(candidate, lowered_by=lowered_by))
-    return max(
-        judged,
-        key=lambda each: (each.lowered_by is None, each.end - each.start, -each.start),
-        default=None,
+def _strongest(filed: FiledRule, seen: Seen, candidates: Sequence[Found]) -> Found | None:
+    return strongest(
+        each.lowered(seen.contexts(filed, each.start, each.end)) for each in candidates
     )
 
 
-def _as_match(filed: FiledRule, found: _Candidate, text: str) -> PhraseMatch:
-    rule = filed.rule
-    severity = rule.severity if found.lowered_by is None else Severity.ATTENTION
-    if found.kind == "fuzzy":
-        severity = min(severity, Severity.WARNING)  # what may be misheard is never critical alone
-    weight = 1.0 if found.lowered_by is None else _LOWERED_WEIGHT
-    return PhraseMatch(
-        rule=rule.id,
-        category=rule.category,
-        severity=severity,
-        quote=text[found.start : found.end],
-        start=found.start,
-        end=found.end,
-        match=found.kind,
-        similarity_ratio=found.similarity_ratio,
-        threshold_ratio=FUZZY_THRESHOLD_RATIO if found.kind == "fuzzy" else 1.0,
-        score=_SEVERITY_SCORE[severity] * found.similarity_ratio * weight,
-        lowered_by=found.lowered_by,
+def _stands(filed: FiledRule, seen: Seen) -> bool:
+    """Whether any phrase of the rule stands in the text, whatever the words around it say."""
+    sight = seen.sight
+    return bool(
+        sight.surface.spans_of(filed.spelled)
+        or (sight.reading is not None and sight.reading.spans_of(filed.heard))
     )
+
+
+def _in_order(matches: list[PhraseMatch]) -> list[PhraseMatch]:
+    return sorted(matches, key=lambda match: (match.start, match.end, match.rule))
 
 
 def check_examples(matcher: PhraseMatcher) -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from mamori.monitor.detectors.normalisation import (
     english_view,
     japanese_spelling,
     korean_view,
+    squash,
 )
 from mamori.monitor.detectors.readings import JapaneseReader, create_reader
 
@@ -49,6 +50,14 @@ class Language(Protocol):
 
     def units(self, pieces: Sequence[str]) -> list[int]:
         """How long each piece is to the ear."""
+        ...
+
+    def letters(self, text: str) -> tuple[str, Sequence[int]]:
+        """What fuzzy comparison sees of a view's text, and where in it each letter stands."""
+        ...
+
+    def join(self, parts: Sequence[str]) -> str:
+        """The parts of a phrase with nothing in its gaps, as a person writes it."""
         ...
 
     def admits(self, view: View, start: int, end: int, *, short: bool) -> bool:
@@ -90,6 +99,14 @@ class Japanese:
         self._readings.update(zip(new, self._reader.read_many(new), strict=True))
         return pieces
 
+    def letters(self, text: str) -> tuple[str, Sequence[int]]:
+        """Without long vowels."""
+        return squash(text)
+
+    def join(self, parts: Sequence[str]) -> str:
+        """End to end."""
+        return "".join(parts)
+
     def admits(self, view: View, start: int, end: int, *, short: bool) -> bool:
         """Short words keep to word boundaries at both ends."""
         return not short or (view.is_boundary(start) and view.is_boundary(end))
@@ -119,6 +136,14 @@ class Korean:
     def units(self, pieces: Sequence[str]) -> list[int]:
         """Syllables."""
         return [len(set(korean_view(piece).starts)) for piece in pieces]
+
+    def letters(self, text: str) -> tuple[str, Sequence[int]]:
+        """Jamo, all of them."""
+        return text, range(len(text))
+
+    def join(self, parts: Sequence[str]) -> str:
+        """A space between: a gap is where a word ends."""
+        return " ".join(parts)
 
     def admits(self, view: View, start: int, end: int, *, short: bool) -> bool:
         """Syllables stay whole; short words begin a word (particles and endings may follow)."""
@@ -151,6 +176,15 @@ class English:
     def units(self, pieces: Sequence[str]) -> list[int]:
         """Letters."""
         return [len(english_view(piece).text.replace(" ", "")) for piece in pieces]
+
+    def letters(self, text: str) -> tuple[str, Sequence[int]]:
+        """Without the spaces, which recognisers set as they like."""
+        positions = [index for index, letter in enumerate(text) if letter != " "]
+        return "".join(text[index] for index in positions), positions
+
+    def join(self, parts: Sequence[str]) -> str:
+        """A space between."""
+        return " ".join(parts)
 
     def admits(self, view: View, start: int, end: int, *, short: bool) -> bool:
         """Every phrase is made of whole words."""

@@ -1,0 +1,1 @@
+"""The engines that decode, and the gate that says whether there is speech at all."""

@@ -1,0 +1,79 @@
+"""What the operating system is asked for: an end with the parent, no core dump, memory back."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+_PAGE_BYTES: Final = os.sysconf("SC_PAGESIZE")
+_OOM_SCORE: Final = "500"
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, however it ends.
+
+    Ends the process at once where the parent is gone already.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) was refused")
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def ignore_group_signals() -> None:
+    """Leave it to the node when to end.
+
+    A terminal sends SIGINT and SIGHUP, and a service manager SIGTERM, to the whole group.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def forbid_core_dumps() -> None:
+    """A core dump would hold the voices of callers."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def die_first_without_memory() -> None:
+    """Ask the kernel to end this process before the node when memory runs out."""
+    with suppress(OSError):  # not everywhere may this be set; it only ever helps
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, "ascii")
+
+
+def thread_count() -> int:
+    """How many threads this process has, those of native libraries included."""
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def trim_heap() -> None:
+    """Give freed memory back to the system, where the C library can (glibc)."""
+    with suppress(AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def rss_bytes(pid: int | None = None) -> int:
+    """Resident memory of a process (None: this one), shared pages included; 0 if it is gone."""
+    try:
+        fields = Path(f"/proc/{pid or 'self'}/statm").read_bytes().split()
+    except OSError:
+        return 0
+    return int(fields[1]) * _PAGE_BYTES
+
+
+def memory_rollup(pid: int) -> dict[str, int]:
+    """Bytes by the names of /proc/<pid>/smaps_rollup (Rss, Pss, Private_Dirty); empty if gone.
+
+    The kernel walks all pages for it: some milliseconds for a worker.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()[1:]
+    except OSError:
+        return {}
+    return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}

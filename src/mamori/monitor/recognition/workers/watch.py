@@ -1,0 +1,94 @@
+"""Who has taken too long: deadlines that do not count the event loop's own delay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Running:
+    since_s: float
+    within_s: float
+    late_before_s: float
+
+
+class HangWatch:
+    """Deadlines looked at in regular ticks; the lateness of a tick prolongs all of them.
+
+    A node that stood still can have neither sent audio nor read answers: what it lost is measured
+    by how late its own ticks come, and is not held against a worker. Clock: any that only grows,
+    in seconds.
+    """
+
+    def __init__(self, *, tick_s: float) -> None:
+        if tick_s <= 0:
+            raise ValueError(f"tick_s must be more than 0, not {tick_s}")
+        self.tick_s = tick_s
+        self._running: dict[int, _Running] = {}
+        self._late_s = 0.0
+        self._next_tick_s = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is waited for, so that no tick is needed."""
+        return not self._running
+
+    def begin(self, worker_id: int, *, now_s: float, within_s: float) -> None:
+        """Expect an answer of this worker in ``within_s``."""
+        if self.is_idle:
+            self._next_tick_s = now_s + self.tick_s
+        self._running[worker_id] = _Running(now_s, within_s, self._late_s)
+
+    def end(self, worker_id: int) -> None:
+        """The answer came, or nobody waits for it any more."""
+        self._running.pop(worker_id, None)
+
+    def tick(self, now_s: float) -> list[int]:
+        """The workers whose time is over; each is named once."""
+        self._late_s += max(0.0, now_s - self._next_tick_s)
+        self._next_tick_s = now_s + self.tick_s
+        over = [
+            worker_id
+            for worker_id, running in self._running.items()
+            if now_s - running.since_s - (self._late_s - running.late_before_s) >= running.within_s
+        ]
+        for worker_id in over:
+            del self._running[worker_id]
+        return over
+
+
+class LoopWatch:
+    """A HangWatch on the event loop's own clock; ``on_over(worker_id)`` runs on the loop."""
+
+    def __init__(self, on_over: Callable[[int], None], *, tick_s: float) -> None:
+        self._watch = HangWatch(tick_s=tick_s)
+        self._on_over = on_over
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, worker_id: int, *, within_s: float) -> None:
+        """Expect an answer of this worker in ``within_s`` from now."""
+        loop = asyncio.get_running_loop()
+        self._watch.begin(worker_id, now_s=loop.time(), within_s=within_s)
+        if self._timer is None:
+            self._timer = loop.call_later(self._watch.tick_s, self._tick)
+
+    def end(self, worker_id: int) -> None:
+        """The answer came, or nobody waits for it any more."""
+        self._watch.end(worker_id)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        # No timer while nothing is waited for: an idle node sleeps.
+        self._timer = None
+        for worker_id in self._watch.tick(loop.time()):
+            self._on_over(worker_id)
+        if not self._watch.is_idle and self._timer is None:
+            self._timer = loop.call_later(self._watch.tick_s, self._tick)
