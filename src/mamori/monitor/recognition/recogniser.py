@@ -40,6 +40,7 @@ from mamori.monitor.recognition.strikes import STRIKES
 from mamori.monitor.recognition.tasks import Task, Work
 from mamori.monitor.recognition.utterance import Utterance
 
+
 class ChannelRecogniser:
     """Takes speech, says what is to be done (``tasks``) and takes what came of it.
 

@@ -47,9 +47,7 @@ class Rereads:
     ) -> None:
         """Have ``utterance`` read again for the first six of ``phrases``."""
         self._waiting.append(
-            Reread(
-                final=final, utterance=utterance, phrases=phrases[:_MOST_PHRASES], since_s=now_s
-            )
+            Reread(final=final, utterance=utterance, phrases=phrases[:_MOST_PHRASES], since_s=now_s)
         )
 
     def take(self, utterance: Utterance) -> Reread | None:

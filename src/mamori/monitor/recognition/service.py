@@ -1,4 +1,4 @@
-"""Recognition of all calls of a process: who of them gets which worker when, and what gives way."""
+"""Recognition of all calls of a process: opens their lanes, and narrows the service under load."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mamori.monitor.events import Channel, RecognitionScope, RecognitionScopeChanged
+from mamori.monitor.events import Channel
 from mamori.monitor.recognition.call import CallRecognition
-from mamori.monitor.recognition.channel import ChannelState, EngineState
+from mamori.monitor.recognition.channel import ChannelState
+from mamori.monitor.recognition.codes import SHUTDOWN
 from mamori.monitor.recognition.config import RecognitionConfig
 from mamori.monitor.recognition.dependencies import (
     RecognitionObserver,
@@ -19,8 +20,9 @@ from mamori.monitor.recognition.dependencies import (
     no_candidates,
     nobody,
 )
+from mamori.monitor.recognition.dispatcher import Dispatcher
 from mamori.monitor.recognition.lane import Deliver, Lane
-from mamori.monitor.recognition.leases import Lease, Leases
+from mamori.monitor.recognition.leases import Lease
 from mamori.monitor.recognition.load import Cost, Governor, Level, scope_of
 from mamori.monitor.recognition.port import (
     Depth,
@@ -29,9 +31,9 @@ from mamori.monitor.recognition.port import (
     Job,
     RecognitionError,
     StreamJob,
-    WorkerLostError,
 )
-from mamori.monitor.recognition.tasks import Allowance, Task, Work, assign
+from mamori.monitor.recognition.strikes import EngineState
+from mamori.monitor.recognition.tasks import Allowance, Task, Work
 
 _TICK_S: Final = 0.5
 # An early reading is thrown away when the talk goes on: only where this much of the budget is free.
@@ -68,14 +70,18 @@ class RecognitionService:
         self._observer = observer or nobody()
         self._node_cpu_s = node_cpu_s
         self._cores = cores
-        self._leases = Leases(slots_per_worker=self.config.slots_per_worker)
+        self._dispatcher = Dispatcher(
+            self._workers,
+            slots_per_worker=self.config.slots_per_worker,
+            final_due_s=self.config.final_due_s,
+            now_s=now_s,
+            depth=self._depth,
+            may_read_early=self._may_read_early,
+            on_done=self._account,
+        )
         self._calls: set[CallRecognition] = set()
         self._lanes: dict[Lane, CallRecognition] = {}
-        self._hungry: set[Lane] = set()
-        self._busy: dict[int, asyncio.Task[None]] = {}
         self._voices = itertools.count(1)
-        self._will_assign = False
-        self._longest_wait_s = 0.0
         self._ticking: asyncio.Task[None] | None = None
         self._is_stopped = False
 
@@ -130,14 +136,13 @@ class RecognitionService:
             await asyncio.wait(closing, timeout=drain_s)
             for lane in lanes:
                 if not lane.is_closed:
-                    lane.abandon("shutdown")
+                    lane.abandon(SHUTDOWN)
             await asyncio.gather(*closing)
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.wait({self._ticking})
         await self._workers.stop()
-        if self._busy:
-            await asyncio.wait(tuple(self._busy.values()))
+        await self._dispatcher.settle()
 
     def open_call(
         self,
@@ -163,7 +168,7 @@ class RecognitionService:
         for channel in channels:
             state = self._state(channel, language, sample_rate_hz)
             lanes[channel] = Lane(state, call_id=call_id, host=self, deliver=deliver)
-        call = CallRecognition(lanes, tell=self._teller(call_id, deliver), on_change=self._rescope)
+        call = CallRecognition(call_id, lanes, on_change=self._rescope)
         self._calls.add(call)
         self._lanes.update(dict.fromkeys(lanes.values(), call))
         self._rescope(call)
@@ -190,90 +195,45 @@ class RecognitionService:
                 return engine.name
         return None
 
-    # What lanes ask
+    # What lanes and workers tell
 
     def wake(self, lane: Lane) -> None:
-        """The lane may have work; who gets a worker is settled once this turn of the loop."""
-        self._hungry.add(lane)
-        if not self._will_assign and not self._is_free_of_workers:
-            self._will_assign = True
-            asyncio.get_running_loop().call_soon(self._assign)
+        """The lane may have work."""
+        self._dispatcher.wake(lane)
 
     def give_back(self, lease: Lease, voice: str) -> None:
         """A recogniser is free again."""
-        self._leases.give_back(lease, voice=voice)
+        self._dispatcher.give_back(lease, voice)
 
     def closed(self, lane: Lane) -> None:
         """A lane came to its end, and with the last one its call."""
         call = self._lanes.pop(lane, None)
-        self._hungry.discard(lane)
+        self._dispatcher.forget(lane)
         if call is not None and call not in self._lanes.values():
             self._calls.discard(call)
 
-    @property
-    def _is_free_of_workers(self) -> bool:
-        return all(worker_id in self._busy for worker_id in self._workers.ready)
+    def worker_ready(self, worker_id: int) -> None:
+        """A worker takes jobs from now on."""
+        self._dispatcher.worker_ready(worker_id, self._lanes)
 
-    # Who does what
+    def worker_lost(self, worker_id: int, code: str) -> None:
+        """A worker is gone; whoever waits for its answer hears of it there."""
+        self._observer.worker_lost(code)
+        self._dispatcher.worker_lost(worker_id)
+        for lane in tuple(self._lanes):
+            lane.worker_lost(worker_id)
 
-    def _assign(self) -> None:
-        self._will_assign = False
-        idle = [worker_id for worker_id in self._workers.ready if worker_id not in self._busy]
-        if not idle:
-            return
-        offers: list[tuple[Task, Lane]] = []
-        for lane in tuple(self._hungry):
-            tasks = lane.tasks()
-            offers += [(task, lane) for task in tasks]
-            if not tasks:
-                self._hungry.discard(lane)
-        given = assign(
-            offers,
-            idle,
-            has_room=self._leases.has_room,
-            knows_voice=self._leases.workers_of,
-            early=self._may_read_early(),
-        )
-        for task, lane, worker_id in given:
-            self._begin(task, lane, worker_id, waiting=len(offers) - len(given))
+    # What gives way
 
-    def _begin(self, task: Task, lane: Lane, worker_id: int, *, waiting: int) -> None:
-        lease = None
-        if task.needs_slot:
-            lease = self._leases.take(worker_id, voice=task.voice, kind=lane.kind)
-        depth = Depth.THOROUGH if self.level is Level.THOROUGH and not waiting else Depth.QUICK
-        if self._governor is None:
-            depth = Depth.THOROUGH
-        wait_s = max(0.0, self.now_s() - task.wanted_s)
-        if task.work is Work.FINAL:
-            self._longest_wait_s = max(self._longest_wait_s, wait_s)
-        job = lane.begin(task, lease, depth)
-        running = asyncio.get_running_loop().create_task(
-            self._run(task, lane, worker_id, job, wait_s), name=f"decode:{worker_id}"
-        )
-        self._busy[worker_id] = running
+    def _depth(self, waiting: int) -> Depth:
+        """How an utterance is read while so many other jobs wait."""
+        if self._governor is None or (self.level is Level.THOROUGH and not waiting):
+            return Depth.THOROUGH
+        return Depth.QUICK
 
-    async def _run(self, task: Task, lane: Lane, worker_id: int, job: Job, wait_s: float) -> None:
-        try:
-            done = await self._workers.decode(worker_id, job)
-        except (RecognitionError, WorkerLostError) as error:
-            outcome: Done | RecognitionError | WorkerLostError = error
-        except Exception as error:  # boundary of the stage: the lane must hear of it
-            outcome = RecognitionError("engine_failed", type(error).__name__, recoverable=True)
-        else:
-            outcome = done
-        finally:
-            self._busy.pop(worker_id, None)
-        if isinstance(outcome, Done):
-            self._account(task, job, outcome.cpu_s)
-            self._observer.job_done(task.work, outcome.cpu_s, wait_s)
-            lane.finish(task, outcome.reply, outcome.cpu_s)
-        else:
-            lane.fail(task, outcome)
-        if self._hungry and not self._will_assign:
-            self._assign()
-
-    def _account(self, task: Task, job: Job, cpu_s: float) -> None:
+    def _account(self, task: Task, job: Job, done: Done, wait_s: float) -> None:
+        cpu_s = done.cpu_s
+        self._observer.job_done(task.work, cpu_s, wait_s)
         if self._governor is None:
             return
         audio_s = len(job.pcm) / job.sample_rate_hz
@@ -286,21 +246,6 @@ class RecognitionService:
         else:
             cost = Cost.THOROUGH if job.depth is Depth.THOROUGH else Cost.QUICK
             costs.worked(cost, cpu_s, 0.0 if _is_wasted(task) else audio_s)
-
-    def worker_ready(self, worker_id: int) -> None:
-        """A worker takes jobs from now on."""
-        self._leases.add_worker(worker_id)
-        self._hungry.update(self._lanes)
-        self._assign()
-
-    def worker_lost(self, worker_id: int, code: str) -> None:
-        """A worker is gone; whoever waits for its answer hears of it there."""
-        self._leases.remove_worker(worker_id)
-        self._observer.worker_lost(code)
-        for lane in tuple(self._lanes):
-            lane.worker_lost(worker_id)
-
-    # What gives way
 
     def _may_read_early(self) -> bool:
         if self._governor is None:
@@ -324,8 +269,8 @@ class RecognitionService:
             for channel, audio_s in call.take_heard_s():
                 self._governor.costs.heard(channel, audio_s)
         self._governor.costs.passed(passed_s, len(self._calls), node_cpu_s)
-        waiting_s = max((lane.oldest_wait_s for lane in self._lanes), default=0.0)
-        wait_s, self._longest_wait_s = max(self._longest_wait_s, waiting_s), 0.0
+        waiting_s = max((lane.late_s for lane in self._lanes), default=0.0)
+        wait_s = max(self._dispatcher.take_latest_s(), waiting_s)
         before = self._governor.level
         self._governor.tick(
             now_s,
@@ -340,15 +285,6 @@ class RecognitionService:
 
     def _rescope(self, call: CallRecognition) -> None:
         call.narrow_to(scope_of(self.level, is_looked_at=call.is_looked_at))
-
-    def _teller(self, call_id: str, deliver: Deliver) -> Callable[[RecognitionScope, int], None]:
-        loop = asyncio.get_running_loop()
-
-        def tell(scope: RecognitionScope, offset_ms: int) -> None:
-            event = RecognitionScopeChanged(call_id=call_id, offset_ms=offset_ms, scope=scope)
-            loop.call_soon(deliver, [event])
-
-        return tell
 
 
 def _is_wasted(task: Task) -> bool:

@@ -23,9 +23,6 @@ from mamori.monitor.recognition.engines.speech_gate import (
 )
 from mamori.monitor.recognition.engines.whisper_guard import Decode, better_of
 from mamori.monitor.recognition.port import (
-    LOW_CONFIDENCE,
-    RETRIED,
-    Depth,
     EngineCapabilities,
     EngineKind,
     RecognitionError,
