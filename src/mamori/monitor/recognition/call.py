@@ -53,16 +53,17 @@ class CallRecognition:
     def narrow_to(self, scope: RecognitionScope) -> None:
         """Put so much of the call into words from now on; says so where it changes.
 
-        One of its lanes at least must not be closed.
+        A call whose lanes are all closed stays as it was: nothing of it is put into words any more.
         """
-        if scope is self._scope:
+        still_open = [lane for lane in self.lanes.values() if not lane.is_closed]
+        if scope is self._scope or not still_open:
             return
         self._scope = scope
-        for lane in self.lanes.values():
+        for lane in still_open:
             lane.scope = scope
         offset_ms = max(lane.heard_ms for lane in self.lanes.values())
         event = RecognitionScopeChanged(call_id=self._call_id, offset_ms=offset_ms, scope=scope)
-        next(lane for lane in self.lanes.values() if not lane.is_closed).tell(event)
+        still_open[0].tell(event)
 
     @property
     def lag_ms(self) -> dict[Channel, int]:

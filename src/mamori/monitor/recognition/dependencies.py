@@ -47,7 +47,7 @@ class WorkersListener(Protocol):
         ...
 
     def worker_lost(self, worker_id: int, code: str) -> None:
-        """A worker is gone: ``crashed`` or ``hung``."""
+        """A worker is gone: ``crashed``, ``hung`` or ``slow``."""
         ...
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import structlog
 
 from mamori.monitor.recognition.dependencies import Workers
 from mamori.monitor.recognition.lane import Lane
 from mamori.monitor.recognition.leases import Lease, Leases
 from mamori.monitor.recognition.port import Depth, Done, Job, RecognitionError, WorkerLostError
-from mamori.monitor.recognition.tasks import Task, assign
+from mamori.monitor.recognition.tasks import Task, Work, assign
+
+log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -99,9 +104,13 @@ class Dispatcher:
             knows_voice=self._leases.workers_of,
             early=self._may_read_early(),
         )
-        waiting = len(offers) - len(given)
+        taken = {task for task, _, _ in given}
+        # An early reading is an offer to idle workers: nobody waits for it.
+        waiting = sum(task.work is not Work.EARLY and task not in taken for task, _ in offers)
         for task, lane, worker_id in given:
-            self._begin(task, lane, worker_id, self._depth(waiting))
+            # A lane offers its utterances one by one; those behind this one wait as well.
+            behind = max(0, lane.backlog - 1)
+            self._begin(task, lane, worker_id, self._depth(waiting + behind))
 
     def _begin(self, task: Task, lane: Lane, worker_id: int, depth: Depth) -> None:
         lease = None
@@ -111,26 +120,55 @@ class Dispatcher:
         if task.is_final:
             # Due later than a customer's are an agent's, and those of who took too much.
             self._latest_s = max(self._latest_s, now_s - task.due_s + self._final_due_s)
-        job = lane.begin(task, lease, depth)
-        wait_s = max(0.0, now_s - task.wanted_s)
+        begun = _Begun(
+            task=task,
+            lane=lane,
+            worker_id=worker_id,
+            job=lane.begin(task, lease, depth),
+            wait_s=max(0.0, now_s - task.wanted_s),
+        )
         self._busy[worker_id] = asyncio.get_running_loop().create_task(
-            self._run(task, lane, worker_id, job, wait_s), name=f"decode:{worker_id}"
+            self._run(begun), name=f"decode:{worker_id}"
         )
 
-    async def _run(self, task: Task, lane: Lane, worker_id: int, job: Job, wait_s: float) -> None:
+    async def _run(self, begun: _Begun) -> None:
+        outcome: Done | RecognitionError | WorkerLostError
         try:
-            outcome: Done | RecognitionError | WorkerLostError
-            outcome = await self._workers.decode(worker_id, job)
+            outcome = await self._workers.decode(begun.worker_id, begun.job)
         except (RecognitionError, WorkerLostError) as error:
             outcome = error
         except Exception as error:  # boundary of the stage: the lane must hear of it
             outcome = RecognitionError("engine_failed", type(error).__name__, recoverable=True)
         finally:
-            self._busy.pop(worker_id, None)
-        if isinstance(outcome, Done):
-            self._on_done(task, job, outcome, wait_s)
-            lane.finish(task, outcome.reply, outcome.cpu_s)
-        else:
-            lane.fail(task, outcome)
+            self._busy.pop(begun.worker_id, None)
+        try:
+            self._tell(begun, outcome)
+        except Exception as error:  # boundary: one lane's trouble leaves the workers to the others
+            log.error("recognition_job_not_taken", error_type=type(error).__name__)
         if self._hungry and not self._will_assign:
             self._assign()
+
+    def _tell(self, begun: _Begun, outcome: Done | RecognitionError | WorkerLostError) -> None:
+        task, lane = begun.task, begun.lane
+        if not isinstance(outcome, Done):
+            lane.fail(task, outcome)
+            return
+        try:
+            self._on_done(task, begun.job, outcome, begun.wait_s)
+        finally:
+            lane.finish(task, outcome.reply, outcome.cpu_s)
+        if begun.worker_id not in self._workers.ready:
+            # The answer was the worker's last. When the lane was told of the loss it left the job's
+            # recogniser out, as one of which it would hear by the job itself.
+            lane.worker_lost(begun.worker_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A job that a worker has: whose it is, and how long after it was wanted it began."""
+
+    task: Task
+    lane: Lane
+    worker_id: int
+    job: Job
+    wait_s: float

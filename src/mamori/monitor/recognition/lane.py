@@ -105,6 +105,12 @@ class Lane:
         return round(self._state.lag_s(self._host.now_s()) * 1000)
 
     @property
+    def backlog(self) -> int:
+        """Utterances that have ended and that no worker has yet."""
+        state = self._state
+        return sum(each.end is not None and not state.is_at_work(each) for each in state.queue)
+
+    @property
     def shed_samples(self) -> int:
         """Samples submitted that no final will ever speak for."""
         return self._recogniser.shed_samples
@@ -190,7 +196,8 @@ class Lane:
             self._idle.clear()
         else:
             self._idle.set()
-        self._host.wake(self)
+        if not self.is_closed:  # a job may end after its lane was given up and closed
+            self._host.wake(self)
 
     def _send(self) -> None:
         self._will_send = False

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import structlog
+
 from mamori.monitor.events import Channel
 from mamori.monitor.recognition.call import CallRecognition
 from mamori.monitor.recognition.channel import ChannelState
@@ -34,6 +36,8 @@ from mamori.monitor.recognition.port import (
 )
 from mamori.monitor.recognition.strikes import EngineState
 from mamori.monitor.recognition.tasks import Allowance, Task, Work
+
+log = structlog.get_logger(__name__)
 
 _TICK_S: Final = 0.5
 # An early reading is thrown away when the talk goes on: only where this much of the budget is free.
@@ -130,19 +134,25 @@ class RecognitionService:
         if self._is_stopped:
             return
         self._is_stopped = True
+        try:
+            await self._close_lanes(drain_s)
+        finally:
+            if self._ticking is not None:
+                self._ticking.cancel()
+                await asyncio.wait({self._ticking})
+            await self._workers.stop()
+            await self._dispatcher.settle()
+
+    async def _close_lanes(self, drain_s: float) -> None:
         lanes = list(self._lanes)
         closing = [asyncio.ensure_future(lane.close()) for lane in lanes]
-        if closing:
-            await asyncio.wait(closing, timeout=drain_s)
-            for lane in lanes:
-                if not lane.is_closed:
-                    lane.abandon(SHUTDOWN)
-            await asyncio.gather(*closing)
-        if self._ticking is not None:
-            self._ticking.cancel()
-            await asyncio.wait({self._ticking})
-        await self._workers.stop()
-        await self._dispatcher.settle()
+        if not closing:
+            return
+        await asyncio.wait(closing, timeout=drain_s)
+        for lane in lanes:
+            if not lane.is_closed:
+                lane.abandon(SHUTDOWN)
+        await asyncio.gather(*closing)
 
     def open_call(
         self,
@@ -257,7 +267,10 @@ class RecognitionService:
         while True:
             await asyncio.sleep(_TICK_S)
             now_s, now_cpu_s = self.now_s(), self._node_cpu_s()
-            self._tick(now_s, now_s - before_s, now_cpu_s - cpu_s)
+            try:
+                self._tick(now_s, now_s - before_s, now_cpu_s - cpu_s)
+            except Exception as error:  # boundary: without ticks nothing would ever give way again
+                log.error("recognition_tick_failed", error_type=type(error).__name__)
             before_s, cpu_s = now_s, now_cpu_s
 
     def _tick(self, now_s: float, passed_s: float, node_cpu_s: float) -> None:
