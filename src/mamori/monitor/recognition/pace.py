@@ -1,4 +1,4 @@
-"""Which worker is slow although the machine is not: one that lost most of its processor. Pure."""
+"""Which worker is slow although the others are not: one that lost most of its processor. Pure."""
 
 from __future__ import annotations
 
@@ -11,50 +11,100 @@ from typing import Final
 # times as long.
 _SLOW_RATIO: Final = 5.0
 # The others must not be slow with it, or the machine is what is slow.
-_SOUND_RATIO: Final = 2.5
-# One hiccup is nothing; by then three finals were late.
-_WALL_S: Final = 2.0
+SOUND_RATIO: Final = 2.5
+# A job a second of 0.05 s of processor time, the least that recognition gives, takes such a worker
+# 0.41 to 0.5 s on the wall: two of them are enough, and the third second has not passed. Work
+# without a pause tells sooner. One hiccup is nothing.
+_WALL_S: Final = 0.8
+# Shorter work says nothing of another worker: the kernel counts in hundredths of a second.
+_SAYS_SOMETHING_S: Final = 0.1
+# Longer ago is another story; it holds the two jobs of a worker that gets one a second.
+_RECENT_S: Final = 3.0
+# Without any processor time for so long a job stands still, which is for another watch to judge.
+# The slowed worker gets a tenth of it.
+_STANDS_STILL_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """Work on a job, up to a moment."""
+
+    until_s: float
+    cpu_s: float
+    wall_s: float
 
 
 @dataclass(slots=True)
-class _Recent:
-    """The last jobs of a worker, up to ``_WALL_S`` of them."""
+class _Worker:
+    """The latest stretches of work, and how far the job in work has been counted."""
 
-    jobs: deque[tuple[float, float]] = field(default_factory=deque)
+    stretches: deque[_Stretch] = field(default_factory=deque)
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    still_s: float = 0.0
 
-    def add(self, cpu_s: float, wall_s: float) -> None:
-        self.jobs.append((cpu_s, wall_s))
-        while self.wall_s - self.jobs[0][1] >= _WALL_S:
-            self.jobs.popleft()
+    def add(self, now_s: float, cpu_s: float, wall_s: float) -> None:
+        """The job in work has taken so much so far."""
+        stretch = _Stretch(now_s, max(0.0, cpu_s - self.cpu_s), max(0.0, wall_s - self.wall_s))
+        self.still_s = 0.0 if stretch.cpu_s else self.still_s + stretch.wall_s
+        self.cpu_s, self.wall_s = max(self.cpu_s, cpu_s), max(self.wall_s, wall_s)
+        self.stretches.append(stretch)
+        while now_s - self.stretches[0].until_s > _RECENT_S:
+            self.stretches.popleft()
 
-    @property
-    def wall_s(self) -> float:
-        return sum(wall_s for _, wall_s in self.jobs)
+    def finish(self) -> None:
+        """The next job begins at nothing."""
+        self.cpu_s = self.wall_s = self.still_s = 0.0
 
-    @property
-    def ratio(self) -> float:
-        cpu_s = sum(cpu_s for cpu_s, _ in self.jobs)
-        return self.wall_s / cpu_s if cpu_s > 0 else float("inf")
+    def lag(self, now_s: float) -> tuple[float, float]:
+        """Time on the wall of the latest work, and how many times its processor time that is."""
+        cpu_s = wall_s = 0.0
+        for each in reversed(self.stretches):
+            if wall_s >= _WALL_S or now_s - each.until_s > _RECENT_S:
+                break
+            cpu_s += each.cpu_s
+            wall_s += each.wall_s
+        return wall_s, wall_s / cpu_s if cpu_s > 0 else float("inf")
 
 
 class PaceWatch:
-    """Compares each worker's time on the wall with its processor time, and with the others'."""
+    """Compares each worker's time on the wall with its processor time, and with the others'.
+
+    All times in seconds, ``now_s`` on a clock that only grows. What is told of a job counts from
+    its beginning.
+    """
 
     def __init__(self) -> None:
-        self._workers: dict[int, _Recent] = {}
+        self._workers: dict[int, _Worker] = {}
 
     def forget(self, worker_id: int) -> None:
         """The worker is gone."""
         self._workers.pop(worker_id, None)
 
-    def is_slow(self, worker_id: int, cpu_s: float, wall_s: float) -> bool:
-        """Whether the worker that just did such a job should be replaced.
+    def gave_up(self, worker_id: int) -> None:
+        """The job has ended and did not tell what it took."""
+        if worker_id in self._workers:
+            self._workers[worker_id].finish()
 
-        Never for the only worker: it cannot be told from a slow machine.
+    def works(self, worker_id: int, *, now_s: float, cpu_s: float, wall_s: float) -> bool:
+        """The job in work has taken so much so far; whether the worker is slow at it.
+
+        One that stands still is not.
         """
-        recent = self._workers.setdefault(worker_id, _Recent())
-        recent.add(cpu_s, wall_s)
-        if recent.wall_s < _WALL_S or recent.ratio < _SLOW_RATIO:
+        worker = self._workers.setdefault(worker_id, _Worker())
+        worker.add(now_s, cpu_s, wall_s)
+        return worker.still_s < _STANDS_STILL_S and self._lags_alone(worker, now_s)
+
+    def ended(self, worker_id: int, *, now_s: float, cpu_s: float, wall_s: float) -> bool:
+        """The job has ended and took so much; whether the worker is slow."""
+        worker = self._workers.setdefault(worker_id, _Worker())
+        worker.add(now_s, cpu_s, wall_s)
+        worker.finish()
+        return self._lags_alone(worker, now_s)
+
+    def _lags_alone(self, worker: _Worker, now_s: float) -> bool:
+        wall_s, ratio = worker.lag(now_s)
+        if wall_s < _WALL_S or ratio < _SLOW_RATIO:
             return False
-        others = [each.ratio for other, each in self._workers.items() if other != worker_id]
-        return bool(others) and min(others) <= _SOUND_RATIO
+        others = (other.lag(now_s) for other in self._workers.values() if other is not worker)
+        return all(ratio <= SOUND_RATIO for wall_s, ratio in others if wall_s >= _SAYS_SOMETHING_S)

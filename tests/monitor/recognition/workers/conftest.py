@@ -114,8 +114,9 @@ def listener() -> Listener:
 
 @pytest.fixture(scope="module")
 def engines_path() -> Iterator[None]:
-    """Let templates find the fake engines."""
+    """Let templates find the fake engines, also those of another node."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(FOLDER))
         patch.setenv("PYTHONPATH", str(FOLDER), prepend=os.pathsep)
         yield
 

@@ -65,12 +65,20 @@ async def test_the_environment_holds_what_the_interpreter_needs_and_no_secret(se
 
         assert "s3cret" not in "".join(variables)
         assert {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MALLOC_ARENA_MAX"} <= names
-        assert names - {"PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG"} == {
+        assert names - {"PYTHONPATH", "LD_LIBRARY_PATH", "LANG"} == {
             "OMP_NUM_THREADS",
             "OPENBLAS_NUM_THREADS",
             "MALLOC_ARENA_MAX",
             "HF_HUB_OFFLINE",
         }
+
+
+async def test_modules_are_found_where_the_node_finds_them_and_not_in_the_folder_it_is_in(pool):
+    for _, pid in pool.processes():
+        variables = proc(pid, "environ").read_bytes().decode().split("\0")
+        path = next(v for v in variables if v.startswith("PYTHONPATH=")).partition("=")[2]
+
+        assert path.split(os.pathsep) == [folder for folder in sys.path if folder]
 
 
 async def test_no_process_inherits_a_descriptor_of_the_node(secretive_pool, tmp_path):

@@ -3,7 +3,9 @@
 import asyncio
 import os
 import signal
+import threading
 import time
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -91,20 +93,125 @@ async def test_a_spare_killed_while_it_waits_is_replaced_unheard(pool, listener,
     assert listener.lost == []
 
 
-async def test_a_worker_that_lags_behind_the_others_is_replaced_after_its_job(
-    make_pool, jobs, listener, until_gone
+def a_sound_machine():
+    return 2.5
+
+
+def a_slow_machine():
+    return 2.6
+
+
+@contextmanager
+def slowed_ten_times(pid):
+    """Stop the process nine hundredths of a second in each tenth."""
+    done = threading.Event()
+
+    def slow():
+        with suppress(ProcessLookupError):
+            while not done.is_set():
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.09)
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.fixture
+def make_two(make_pool, spare_of):
+    """Pools of two workers, started, and their spare warm."""
+
+    async def make(pace_ratio):
+        pool = make_pool(workers=2, pace_ratio=pace_ratio)
+        await pool.start()
+        await spare_of(pool)
+        return pool
+
+    return make
+
+
+async def a_job_a_second(pool, jobs, worker_id):
+    """Jobs as short as recognition gives them, each a second after the one before."""
+    loop = asyncio.get_running_loop()
+    while worker_id in pool.ready:
+        next_s = loop.time() + 1
+        await pool.decode(worker_id, jobs.read("BURN", 50))
+        await asyncio.sleep(next_s - loop.time())
+
+
+async def jobs_without_a_pause(pool, jobs, worker_id):
+    while worker_id in pool.ready:
+        await pool.decode(worker_id, jobs.read("BURN", 50))
+
+
+async def one_long_job(pool, jobs, worker_id):
+    await pool.decode(worker_id, jobs.read("BURN", 2_000))
+
+
+@pytest.mark.parametrize("work", [a_job_a_second, jobs_without_a_pause, one_long_job])
+async def test_a_worker_that_lost_nine_tenths_of_its_processor_is_replaced_within_three_seconds(
+    make_two, jobs, listener, until_gone, work
 ):
-    pool = make_pool(workers=2)
-    await pool.start()
+    pool = await make_two(a_sound_machine)
     pid = pid_of(pool, 1)
-    await pool.decode(2, jobs.read("BURN", 20))
+    began_s = time.monotonic()
 
-    done = await pool.decode(1, jobs.read("SLEEP", 2_010))
+    with slowed_ten_times(pid):
+        working = asyncio.ensure_future(work(pool, jobs, 1))
+        await listener.until(lambda: listener.lost)
 
-    assert done.reply.text == "160 samples"
+    assert time.monotonic() - began_s < 3
     assert listener.lost == [(1, "slow")]
     assert pool.ready == (2, 3)
     await until_gone(pid)
+    await asyncio.wait({working})
+    assert working.exception() is None or isinstance(working.exception(), WorkerLostError)
+
+
+@pytest.mark.parametrize(("pace_ratio", "lost"), [(a_sound_machine, 1), (a_slow_machine, 0)])
+async def test_a_worker_that_is_slow_after_its_job_is_replaced_unless_the_machine_is(
+    make_two, jobs, listener, pace_ratio, lost
+):
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask():
+        loop.call_soon_threadsafe(asked.set)
+        return pace_ratio()
+
+    pool = await make_two(ask)
+
+    done = await pool.decode(1, jobs.read("SLEEP", 810))
+
+    assert done.reply.text == "160 samples"
+    await asked.wait()
+    await pool.decode(2, jobs.read("SLEEP", 50))
+    assert listener.lost == [(1, "slow")] * lost
+
+
+async def test_the_only_worker_is_never_slow(make_pool, jobs, listener, spare_of):
+    pool = make_pool(pace_ratio=a_sound_machine)
+    await pool.start()
+    await spare_of(pool)
+
+    await pool.decode(1, jobs.read("SLEEP", 810))
+
+    await pool.decode(1, jobs.read("SLEEP", 50))
+    assert listener.lost == []
+
+
+async def test_a_worker_that_stands_still_is_hung_and_not_slow(make_pool, jobs, spare_of):
+    pool = make_pool(workers=2, hung_after_s=1.5, pace_ratio=a_sound_machine)
+    await pool.start()
+    await spare_of(pool)
+
+    assert await lost_code(pool.decode(1, jobs.read("HANG"))) == "hung"
 
 
 async def test_no_id_is_ever_used_again(pool, jobs, listener, spare_of):

@@ -69,3 +69,12 @@ def test_a_pause_without_jobs_is_no_delay(watch):
 def test_a_tick_must_take_time():
     with pytest.raises(ValueError, match="tick_s must be more than 0, not 0"):
         HangWatch(tick_s=0)
+
+
+def test_how_long_an_answer_is_waited_for_leaves_out_what_the_loop_lost(watch):
+    tick_until(watch, 101.0)
+    watch.begin(8, now_s=101.0, within_s=3.0)
+
+    watch.tick(101.25 + 5.0)  # 5 s late
+
+    assert watch.running_s(106.25) == {7: pytest.approx(1.25), 8: pytest.approx(0.25)}

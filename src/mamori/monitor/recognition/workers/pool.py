@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 import structlog
 
 from mamori.monitor.recognition.dependencies import WorkersListener
-from mamori.monitor.recognition.pace import PaceWatch
 from mamori.monitor.recognition.port import (
     Done,
     EngineCapabilities,
@@ -24,8 +24,10 @@ from mamori.monitor.recognition.workers.accounts import (
 )
 from mamori.monitor.recognition.workers.backoff import Backoff
 from mamori.monitor.recognition.workers.messages import capabilities_of, error_of
-from mamori.monitor.recognition.workers.process import rss_bytes
+from mamori.monitor.recognition.workers.process import pace_ratio, rss_bytes
+from mamori.monitor.recognition.workers.slow_watch import SlowWatch
 from mamori.monitor.recognition.workers.spec import DEFAULT_FACTORY, EngineSpec
+from mamori.monitor.recognition.workers.template_keeper import TemplateKeeper
 from mamori.monitor.recognition.workers.template_link import TemplateLink
 from mamori.monitor.recognition.workers.watch import LoopWatch
 from mamori.monitor.recognition.workers.wire import Frame
@@ -41,14 +43,16 @@ log = structlog.get_logger(__name__)
 class WorkerPool:
     """``workers`` processes that decode, and one more that is warm and waits. On one event loop.
 
-    A worker that ends (lost as ``crashed``), answers no job within ``hung_after_s`` (``hung``), or
-    lags behind the others (``slow``, between two jobs) is killed; the spare takes its place at once
-    under its own id, and another spare is made. When the template ends, its workers
-    are killed by the kernel at the same moment: none may outlive who would end it. A new template
-    is started, and new workers from it.
+    A worker that ends (lost as ``crashed``) or answers no job within ``hung_after_s`` (``hung``) is
+    killed; the spare takes its place at once under its own id, and another spare is made. So is a
+    worker that gets too little of the processor while the machine has enough (``slow``), but only
+    where there are others and the spare is warm. When the template ends, its workers are killed by
+    the kernel at the same moment: none may outlive who would end it. A new template is started, and
+    new workers from it.
 
     ``load_within_s`` is for the template's models, ``ready_within_s`` for a worker to load and warm
-    up. Workers run at ``niceness`` above the node's.
+    up. Workers run at ``niceness`` above the node's. ``pace_ratio`` measures how slow the machine
+    is.
     """
 
     def __init__(
@@ -64,33 +68,34 @@ class WorkerPool:
         # Lateness of the event loop beside two busy workers, median of three runs at 0, 1, 2 and 5:
         # 2.0, 1.1, 1.0 and 1.1 ms; 95th percentile 9.5, 5.9, 5.6 and 5.6 ms.
         niceness: int = 2,
+        pace_ratio: Callable[[], float] = pace_ratio,
     ) -> None:
         if workers < 1:
             raise ValueError(f"workers must be at least 1, not {workers}")
         if hung_after_s <= 0:
             raise ValueError(f"hung_after_s must be more than 0, not {hung_after_s}")
-        self._spec = spec
         self._size = workers
         self._hung_after_s = hung_after_s
         self._listener = listener
-        self._factory = factory
-        self._load_within_s = load_within_s
         self._ready_within_s = ready_within_s
-        self._niceness = niceness
         self._capabilities: tuple[EngineCapabilities, ...] = ()
-        self._template: TemplateLink | None = None
-        self._template_since_s = 0.0
-        self._template_from_s = 0.0
-        self._ending_template: TemplateLink | None = None
+        self._template = TemplateKeeper(
+            spec,
+            factory=factory,
+            niceness=niceness,
+            load_within_s=load_within_s,
+            on_forked=self._on_forked,
+            on_ended=self._on_ended,
+            on_lost=self._on_template_lost,
+        )
         self._workers: dict[int, WorkerLink] = {}
         self._next_id = 1
-        self._watch = LoopWatch(self._on_overdue, tick_s=hung_after_s / _TICKS)
-        self._pace = PaceWatch()
+        self._watch = LoopWatch(self._on_overdue, self._on_look, tick_s=hung_after_s / _TICKS)
+        self._slow = SlowWatch(self._on_slow, may_replace=self._may_replace, pace_ratio=pace_ratio)
         self._wake = asyncio.Event()
         self._up: asyncio.Future[None] | None = None
         self._lost_before_up = 0
         self._supervisor: asyncio.Task[None] | None = None
-        self._template_backoff = Backoff(longest_s=30.0)
         # A start costs about a second of processor time, and words must be back within ten.
         self._worker_backoff = Backoff(longest_s=5.0)
         self._fork_from_s = 0.0
@@ -115,13 +120,12 @@ class WorkerPool:
     @property
     def cpu_s(self) -> float:
         """Processor time of all workers and templates so far, at the end of their last messages."""
-        template_s = 0.0 if self._template is None else self._template.cpu_s
         working_s = sum(worker.cpu_s for worker in self._workers.values())
-        return self._gone.total_s + working_s + template_s
+        return self._gone.total_s + working_s + self._template.cpu_s
 
     def processes(self) -> list[tuple[int | None, int]]:
         """Worker ids, None for the template, and process numbers of what runs now."""
-        template = [] if self._template is None else [(None, self._template.pid)]
+        template = [] if self._template.link is None else [(None, self._template.link.pid)]
         return [*template, *((w.worker_id, w.pid) for w in self._workers.values() if w.pid)]
 
     def rss_bytes(self) -> int:
@@ -164,12 +168,10 @@ class WorkerPool:
                 await self._supervisor
         for worker in list(self._workers.values()):
             self._forget(worker, "crashed")
-        if self._ending_template is not None:
-            await self._ending_template.close()
-        if self._template is not None:
-            template, self._template = self._template, None
-            self._gone.lose_template(template.cpu_s)
-            await template.close()
+        await self._slow.stop()
+        if self._template.link is not None:
+            self._gone.lose_template(self._template.cpu_s)
+        await self._template.stop()
 
     async def decode(self, worker_id: int, job: Job) -> Done:
         """Have a worker of ``ready`` do a job.
@@ -195,19 +197,19 @@ class WorkerPool:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if self._ending_template is not None:
-                await self._ending_template.close()
-                self._ending_template = None
-            if self._template is None:
-                await asyncio.sleep(max(0.0, self._template_from_s - self._now_s()))
-                await self._start_template()
-            while self._template is not None and self._is_short():
+            try:
+                template = await self._template.ensure()
+            except (RecognitionError, OSError) as error:
+                self._fail_start(error)
+                self._wake.set()
+                continue
+            while self._template.link is template and self._is_short():
                 delay_s = self._fork_from_s - self._now_s()
                 if delay_s > 0:
                     await asyncio.sleep(delay_s)
                     continue
                 try:
-                    await self._start_worker(self._template)
+                    await self._start_worker(template)
                 except OSError as error:  # no descriptor left: calls have come in their hundreds
                     log.error("recognition_worker_failed", error_type=type(error).__name__)
                     self._fork_from_s = self._now_s() + self._worker_backoff.delay_s(lived_s=0.0)
@@ -215,29 +217,6 @@ class WorkerPool:
     def _is_short(self) -> bool:
         is_up = self._up is not None and self._up.done()
         return len(self._workers) < self._size + is_up
-
-    async def _start_template(self) -> None:
-        template = TemplateLink(
-            on_forked=self._on_forked, on_ended=self._on_ended, on_lost=self._on_template_lost
-        )
-        began_s = self._now_s()
-        try:
-            await template.start(
-                self._spec,
-                factory=self._factory,
-                niceness=self._niceness,
-                within_s=self._load_within_s,
-            )
-        except (RecognitionError, OSError) as error:
-            code = error.code if isinstance(error, RecognitionError) else "template_lost"
-            log.error("recognition_template_failed", code=code)
-            self._fail_start(error)
-            self._template_from_s = self._now_s() + self._template_backoff.delay_s(lived_s=0.0)
-            self._wake.set()
-            return
-        self._template, self._template_since_s = template, self._now_s()
-        after_s = round(self._template_since_s - began_s, 3)
-        log.info("recognition_template_loaded", pid=template.pid, after_s=after_s)
 
     async def _start_worker(self, template: TemplateLink) -> None:
         worker = WorkerLink(
@@ -278,10 +257,21 @@ class WorkerPool:
 
     def _on_answer(self, worker: WorkerLink, result: Done | RecognitionError) -> None:
         self._watch.end(worker.worker_id)
-        if isinstance(result, Done) and self._pace.is_slow(
-            worker.worker_id, result.cpu_s, result.wall_s
-        ):
+        self._slow.ended(worker, result)
+
+    def _on_look(self, worker_id: int, running_s: float) -> None:
+        worker = self._workers.get(worker_id)
+        if worker is not None and worker.stage is Stage.READY and len(self.ready) > 1:
+            self._slow.look(worker, running_s)
+
+    def _on_slow(self, worker_id: int) -> None:
+        worker = self._workers.get(worker_id)
+        if worker is not None:
             self._lose(worker, "slow")
+
+    def _may_replace(self) -> bool:
+        """Whether a slow worker is better replaced: not the only one, nor without a warm spare."""
+        return len(self.ready) > 1 and bool(self.spares)
 
     def _promote(self) -> None:
         """Put the oldest spare to work where a place is free."""
@@ -301,18 +291,10 @@ class WorkerPool:
         self._gone.reap_worker(worker_id, cpu_s)
         log.info("recognition_worker_ended", worker=worker_id, exit_code=exit_code)
 
-    def _on_template_lost(self) -> None:
-        if self._template is None:
-            return
-        template, self._template = self._template, None
-        log.error("recognition_template_lost", pid=template.pid)
+    def _on_template_lost(self, cpu_s: float) -> None:
         for worker in list(self._workers.values()):
             self._forget(worker, "crashed")
-        self._gone.lose_template(template.cpu_s)
-        self._ending_template = template
-        self._template_from_s = self._now_s() + self._template_backoff.delay_s(
-            lived_s=self._now_s() - self._template_since_s
-        )
+        self._gone.lose_template(cpu_s)
         self._wake.set()
 
     def _lose(self, worker: WorkerLink, code: str) -> None:
@@ -322,8 +304,8 @@ class WorkerPool:
         lived_s = 0.0 if worker.stage is Stage.STARTING else self._now_s() - worker.since_s
         log.warning("recognition_worker_lost", worker=worker.worker_id, pid=worker.pid, code=code)
         self._forget(worker, code)
-        if self._template is not None:
-            self._template.kill(worker.worker_id)
+        if self._template.link is not None:
+            self._template.link.kill(worker.worker_id)
         self._fork_from_s = self._now_s() + self._worker_backoff.delay_s(lived_s=lived_s)
         self._promote()
         self._wake.set()
@@ -340,7 +322,7 @@ class WorkerPool:
         was_ready = worker.stage is Stage.READY
         del self._workers[worker.worker_id]
         self._watch.end(worker.worker_id)
-        self._pace.forget(worker.worker_id)
+        self._slow.forget(worker.worker_id)
         self._gone.lose_worker(worker.worker_id, worker.cpu_s)
         worker.drop(code)
         if was_ready and self._listener is not None and not self._is_stopped:
@@ -350,8 +332,8 @@ class WorkerPool:
         worker = self._workers.get(worker_id)
         if worker is None:  # went with another that was overdue at the same moment
             return
-        if worker.pid == 0 and self._template is not None:
-            self._template.give_up()  # not even the fork was answered
+        if worker.pid == 0 and self._template.link is not None:
+            self._template.link.give_up()  # not even the fork was answered
         self._lose(worker, "hung")
 
     def _at(self, stage: Stage) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -17,8 +18,6 @@ from mamori.monitor.recognition.workers.spec import EngineSpec
 from mamori.monitor.recognition.workers.wire import Frame, FrameError, FrameReader, pack_head
 
 _MODULE: Final = "mamori.monitor.recognition.workers.template"
-# Where the interpreter and its libraries are found, and nothing else of the node's environment.
-_KEPT_VARIABLES: Final = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH")
 _SET_VARIABLES: Final = {
     "LANG": "C.UTF-8",
     # A process that is forked must have one thread, and a worker is one thread by design.
@@ -196,8 +195,13 @@ def _lost() -> RecognitionError:
 
 
 def _environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, **_SET_VARIABLES}
+    """Where modules are found, as the node finds them; nothing of the node's own environment."""
+    # An empty entry would be the folder that the node happens to be in.
+    variables = {**_SET_VARIABLES, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        # The interpreter's own library may lie where only a variable says.
+        variables["LD_LIBRARY_PATH"] = sysconfig.get_config_var("LIBDIR")
+    return variables
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

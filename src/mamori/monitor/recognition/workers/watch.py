@@ -45,6 +45,10 @@ class HangWatch:
         """The answer came, or nobody waits for it any more."""
         self._running.pop(worker_id, None)
 
+    def running_s(self, now_s: float) -> dict[int, float]:
+        """Whose answers are waited for, and for how long; right after ``tick``."""
+        return {worker_id: self._took_s(each, now_s) for worker_id, each in self._running.items()}
+
     def tick(self, now_s: float) -> list[int]:
         """The workers whose time is over; each is named once."""
         self._late_s += max(0.0, now_s - self._next_tick_s)
@@ -52,19 +56,33 @@ class HangWatch:
         over = [
             worker_id
             for worker_id, running in self._running.items()
-            if now_s - running.since_s - (self._late_s - running.late_before_s) >= running.within_s
+            if self._took_s(running, now_s) >= running.within_s
         ]
         for worker_id in over:
             del self._running[worker_id]
         return over
 
+    def _took_s(self, running: _Running, now_s: float) -> float:
+        return now_s - running.since_s - (self._late_s - running.late_before_s)
+
 
 class LoopWatch:
-    """A HangWatch on the event loop's own clock; ``on_over(worker_id)`` runs on the loop."""
+    """A HangWatch on the event loop's own clock.
 
-    def __init__(self, on_over: Callable[[int], None], *, tick_s: float) -> None:
+    On the loop run ``on_over(worker_id)`` and, in each tick for each worker that is not over,
+    ``on_look(worker_id, running_s)``.
+    """
+
+    def __init__(
+        self,
+        on_over: Callable[[int], None],
+        on_look: Callable[[int, float], None],
+        *,
+        tick_s: float,
+    ) -> None:
         self._watch = HangWatch(tick_s=tick_s)
         self._on_over = on_over
+        self._on_look = on_look
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, worker_id: int, *, within_s: float) -> None:
@@ -90,5 +108,7 @@ class LoopWatch:
         self._timer = None
         for worker_id in self._watch.tick(loop.time()):
             self._on_over(worker_id)
+        for worker_id, running_s in self._watch.running_s(loop.time()).items():
+            self._on_look(worker_id, running_s)
         if not self._watch.is_idle and self._timer is None:
             self._timer = loop.call_later(self._watch.tick_s, self._tick)
