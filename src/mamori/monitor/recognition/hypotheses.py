@@ -99,18 +99,19 @@ class Hypotheses:
 
     def failure(self, utterance: Utterance, code: str, detail: str) -> StageFailed:
         """An engine or a worker failed over an utterance; ``detail`` never holds its words."""
-        at_ms = utterance.on_call_clock_ms(utterance.span_samples)
-        return self._failure(at_ms, code, detail, recoverable=True)
+        return self._failure(utterance, code, detail, recoverable=True)
 
-    def stopped(self, at_ms: int) -> StageFailed:
-        """No engine is left for the channel."""
+    def stopped(self, utterance: Utterance) -> StageFailed:
+        """No engine is left for the channel since the last one failed over ``utterance``."""
         detail = "recognition stops on this channel"
-        return self._failure(at_ms, SWITCHED_OFF, detail, recoverable=False)
+        return self._failure(utterance, SWITCHED_OFF, detail, recoverable=False)
 
-    def _failure(self, at_ms: int, code: str, detail: str, *, recoverable: bool) -> StageFailed:
+    def _failure(
+        self, utterance: Utterance, code: str, detail: str, *, recoverable: bool
+    ) -> StageFailed:
         return StageFailed(
             call_id=self.call_id,
-            offset_ms=at_ms,
+            offset_ms=utterance.on_call_clock_ms(utterance.span_samples),
             stage="recognition",
             code=code,
             recoverable=recoverable,

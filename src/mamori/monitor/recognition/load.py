@@ -62,6 +62,10 @@ _ASSUMED_NODE_RATIO: Final = 0.006
 _ASSUMED_CALL_S: Final = 60.0
 # Measurements lose half their weight in this time: the length of a few turns of talk.
 _HALF_LIFE_S: Final = 30.0
+# Those of work that is not done at present are kept longer. A level that was left because it cost
+# too much must not look cheap again half a minute later; nor must what it cost in a bad hour be
+# held against it for the rest of the day.
+_KEPT_HALF_LIFE_S: Final = 600.0
 
 
 @dataclass(slots=True)
@@ -75,13 +79,37 @@ class _Decaying:
 
 
 @dataclass(slots=True)
+class _Measured:
+    """What one kind of work took and brought: old measurements give way to new ones."""
+
+    cpu_s: float = 0.0
+    audio_s: float = 0.0
+    _since_s: float = 0.0
+
+    def add(self, cpu_s: float, audio_s: float) -> None:
+        # However long ago, the last measurements are worth half of what they were.
+        self._fade(min(self._since_s, _HALF_LIFE_S) / _HALF_LIFE_S)
+        self._since_s = 0.0
+        self.cpu_s += cpu_s
+        self.audio_s += audio_s
+
+    def passed(self, wall_s: float) -> None:
+        self._since_s += wall_s
+        self._fade(wall_s / _KEPT_HALF_LIFE_S)
+
+    def _fade(self, half_lives: float) -> None:
+        keep = 0.5**half_lives
+        self.cpu_s *= keep
+        self.audio_s *= keep
+
+
+@dataclass(slots=True)
 class CostModel:
     """Measured costs. ``has_stream`` and ``has_utterance`` say which kinds of engine run."""
 
     has_stream: bool
     has_utterance: bool
-    _cpu_s: dict[Cost, _Decaying] = field(default_factory=lambda: {c: _Decaying() for c in Cost})
-    _audio_s: dict[Cost, _Decaying] = field(default_factory=lambda: {c: _Decaying() for c in Cost})
+    _work: dict[Cost, _Measured] = field(default_factory=lambda: {c: _Measured() for c in Cost})
     _customer_s: _Decaying = field(default_factory=_Decaying)
     _agent_s: _Decaying = field(default_factory=_Decaying)
     _call_s: _Decaying = field(default_factory=_Decaying)
@@ -94,21 +122,21 @@ class CostModel:
             return
         self._customer_s.value += audio_s
         # Second readings are counted on all that the customers say, read twice or not.
-        self._audio_s[Cost.REREAD].value += audio_s
+        self._work[Cost.REREAD].add(0.0, audio_s)
 
     def worked(self, cost: Cost, cpu_s: float, audio_s: float) -> None:
         """So much processor time brought so much audio into words.
 
         Second readings bring none that was not there before.
         """
-        self._cpu_s[cost].value += cpu_s
-        self._audio_s[cost].value += audio_s
+        self._work[cost].add(cpu_s, audio_s)
 
     def passed(self, wall_s: float, calls: int, node_cpu_s: float) -> None:
         """Time went by with so many calls, and the node itself took so much of the processor."""
+        for measured in self._work.values():
+            measured.passed(wall_s)
         keep = 0.5 ** (wall_s / _HALF_LIFE_S)
-        sums = [self._customer_s, self._agent_s, self._call_s, self._node_cpu_s]
-        for each in (*self._cpu_s.values(), *self._audio_s.values(), *sums):
+        for each in (self._customer_s, self._agent_s, self._call_s, self._node_cpu_s):
             each.fade(keep)
         self._call_s.value += wall_s * calls
         if calls:
@@ -116,10 +144,9 @@ class CostModel:
 
     def ratio(self, cost: Cost) -> float:
         """Processor time per second of audio."""
+        measured = self._work[cost]
         assumed_s = _ASSUMED_RATIO[cost] * _ASSUMED_AUDIO_S
-        return (assumed_s + self._cpu_s[cost].value) / (
-            _ASSUMED_AUDIO_S + self._audio_s[cost].value
-        )
+        return (assumed_s + measured.cpu_s) / (_ASSUMED_AUDIO_S + measured.audio_s)
 
     @property
     def node_ratio(self) -> float:
@@ -165,6 +192,10 @@ class GovernorConfig:
     # One step down after two seconds of late finals, one step up after ten good ones.
     narrow_after_s: float = 2.0
     widen_after_s: float = 10.0
+    # Who had to be narrowed again within a minute waits twice as long the next time, up to this: a
+    # load that the costs do not explain would otherwise swing every call to and fro.
+    relapse_s: float = 60.0
+    longest_ease_s: float = 160.0
     # What is to be widened must fit with this much to spare, or it would be narrowed again at once.
     widen_ratio: float = 0.85
     # The event loop is one thread; beyond this share of a core it would answer late.
@@ -184,8 +215,11 @@ class Governor:
         self.costs = costs
         self.level = Level.THOROUGH
         self._cores = cores
+        self._looked_at_ratio = 1.0
         self._config = config
         self._pressure = 0
+        self._ease_after_s = config.widen_after_s
+        self._eased_s: float | None = None
         self._late_since_s: float | None = None
         self._good_since_s: float | None = None
         self._roomy_since_s: float | None = None
@@ -206,13 +240,13 @@ class Governor:
         if cores is not None:
             self._cores = cores
         self._feel(now_s, wait_s)
-        looked_at_ratio = looked_at / calls if calls else 1.0
-        wanted = self._first_that_fits(calls, looked_at_ratio, spare=1.0)
+        self._looked_at_ratio = looked_at / calls if calls else 1.0
+        wanted = self._first_that_fits(calls, spare=1.0)
         if wanted >= self.level:
             self._roomy_since_s = None
             self.level = wanted
             return self.level
-        better = self._first_that_fits(calls, looked_at_ratio, spare=self._config.widen_ratio)
+        better = self._first_that_fits(calls, spare=self._config.widen_ratio)
         if better >= self.level:
             self._roomy_since_s = None
         elif self._roomy_since_s is None:
@@ -224,7 +258,7 @@ class Governor:
 
     def use_ratio(self, calls: int) -> float:
         """The share of the budget that ``calls`` take at the present level."""
-        needs = self.costs.cores(calls, self.level)
+        needs = self.costs.cores(calls, self.level, looked_at_ratio=self._looked_at_ratio)
         # Others on the machine may have taken all of it.
         return needs / self._budget if self._budget > 0 else math.inf
 
@@ -241,12 +275,12 @@ class Governor:
     def _budget(self) -> float:
         return self._config.use_ratio * self._cores
 
-    def _first_that_fits(self, calls: int, looked_at_ratio: float, *, spare: float) -> Level:
+    def _first_that_fits(self, calls: int, *, spare: float) -> Level:
         for level in Level:
             limit = self._budget
             if level == Level.THOROUGH:
                 limit = min(limit, self._config.thorough_use_ratio * self._cores)
-            needs = self.costs.cores(calls, level, looked_at_ratio=looked_at_ratio)
+            needs = self.costs.cores(calls, level, looked_at_ratio=self._looked_at_ratio)
             if level >= self._pressure and needs <= limit * spare:
                 return level
         return Level.CUSTOMER
@@ -258,14 +292,22 @@ class Governor:
             if self._late_since_s is None:
                 self._late_since_s = now_s
             elif now_s - self._late_since_s >= self._config.narrow_after_s:
-                self._pressure = min(max(self._pressure, self.level) + 1, Level.CUSTOMER + 1)
-                self._late_since_s = now_s
+                self._press(now_s)
             return
         self._late_since_s = None
         if wait_s > self._config.in_time_s or not self._pressure:
             self._good_since_s = None
         elif self._good_since_s is None:
             self._good_since_s = now_s
-        elif now_s - self._good_since_s >= self._config.widen_after_s:
+        elif now_s - self._good_since_s >= self._ease_after_s:
             self._pressure -= 1
-            self._good_since_s = now_s
+            self._good_since_s = self._eased_s = now_s
+
+    def _press(self, now_s: float) -> None:
+        self._pressure = min(max(self._pressure, self.level) + 1, Level.CUSTOMER + 1)
+        self._late_since_s = now_s
+        if self._eased_s is not None:
+            is_relapse = now_s - self._eased_s <= self._config.relapse_s
+            longer_s = min(2 * self._ease_after_s, self._config.longest_ease_s)
+            self._ease_after_s = longer_s if is_relapse else self._config.widen_after_s
+            self._eased_s = None

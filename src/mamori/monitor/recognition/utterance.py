@@ -85,10 +85,12 @@ class Utterance:
         return self.span_samples > LONGEST_UTTERANCE_MS * self.sample_rate_hz // 1000
 
     def add(self, piece: SpeechAudio) -> None:
-        """The next stretch."""
-        if self.first is None:
-            self.first = piece
-        start = piece.offset_samples - self.first.offset_samples
+        """The next stretch; ValueError for one that does not lie behind the one before it."""
+        first = self.first or piece
+        start = piece.offset_samples - first.offset_samples
+        if start < self.span_samples:
+            raise ValueError(f"audio at {piece.offset_samples} goes back in its utterance")
+        self.first = first
         end = start + len(piece.pcm)
         self.heard_samples += len(piece.pcm)
         self.span_samples = end
