@@ -30,7 +30,6 @@ from mamori.monitor.app.metrics import NodeMetrics, RecognitionMetrics
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.secrets import node_id, redis_url, tenant_keys
 from mamori.monitor.events import EndReason
-from mamori.monitor.recognition.dependencies import no_candidates
 from mamori.monitor.recognition.load import Level
 from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.store.client import connect
@@ -186,12 +185,14 @@ class Node:
             models_dir=settings.models_dir,
             fetch=settings.fetch,
         )
+        if choice.utterance_model is not None:
+            await asyncio.to_thread(self.pipeline.prepare_second_readings)
         recognition = await open_live(
             choice,
             workers=settings.workers,
             use_ratio=settings.use_ratio,
-            hint_phrases={},
-            candidates=no_candidates,
+            hint_phrases=self.pipeline.hint_phrases() if settings.hints else {},
+            candidates=self.pipeline.candidates,
             observer=RecognitionMetrics(self._metrics),
             node_cpu_s=time.process_time,
         )

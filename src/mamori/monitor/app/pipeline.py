@@ -93,6 +93,23 @@ class Pipeline:
                 alerts=_book_config(policy),
             )
 
+    def prepare_second_readings(self) -> None:
+        """Build what ``candidates`` needs: a second or two a language, the first time.
+
+        In the thread that runs the sessions, or before it runs any.
+        """
+        for matcher in self.matchers.values():
+            matcher.prepare()
+
+    def candidates(self, text: str, language: str) -> tuple[str, ...]:
+        """At most six phrases that a final nearly holds; none in a language without rules."""
+        matcher = self.matchers.get(primary_language(language))
+        return () if matcher is None else matcher.candidates(text)
+
+    def hint_phrases(self) -> dict[str, tuple[str, ...]]:
+        """Whole phrases to listen for while they are spoken, by ISO 639-1 code."""
+        return {language: matcher.hint_phrases() for language, matcher in self.matchers.items()}
+
     def session(self, started: CallStarted, *, alert_id_prefix: str) -> CallSession:
         """The stages of one call. ``alert_id_prefix`` must differ for every call ever monitored."""
         return CallSession(

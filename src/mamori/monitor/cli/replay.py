@@ -202,7 +202,9 @@ class _Replaying:
         """Replay one."""
         pipeline = self.pipeline
         session = pipeline.session(started, alert_id_prefix=f"replay-{started.call_id}")
-        recognition = await open_offline(self.choice, workers=self.workers)
+        recognition = await open_offline(
+            self.choice, workers=self.workers, candidates=pipeline.candidates
+        )
         service = recognition.service
         try:
             await replay_audio(

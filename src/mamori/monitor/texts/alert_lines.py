@@ -30,6 +30,15 @@ def evidence_line(evidence: Evidence, rule: str, texts: Texts) -> str:
     """What was measured against which threshold, with the exact words where there are any."""
     measured = evidence.measurement()
     match evidence:
+        case PhraseEvidence(match="reread"):
+            return texts(
+                "evidence.reread",
+                quote=evidence.quote,
+                record=evidence.record_quote or "",
+                rule=rule,
+                value=measured.value,
+                threshold=measured.threshold,
+            )
         case PhraseEvidence():
             return texts(
                 "evidence.phrase",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -84,12 +84,13 @@ class CandidateIndex:
         """
         best: dict[int, tuple[float, str]] = {}
         for index in self._likely(letters):
-            wording = self._wordings[index]
-            over = likeness_percent(wording.letters, letters) - self._least[index]
+            wording, least = self._wordings[index], self._least[index]
             # What exceeds its own threshold most is least likely to be chance.
-            if over >= 0 and over > best.get(wording.pattern, (-1.0, ""))[0]:
-                if is_held(wording.rule):
-                    continue
+            known = best.get(wording.pattern)
+            least_now = least if known is None else least + known[0]
+            over = likeness_percent(wording.letters, letters, least_now) - least
+            is_better = over >= 0 and (known is None or over > known[0])
+            if is_better and not is_held(wording.rule):
                 best[wording.pattern] = (over, wording.text)
         ranked = sorted(best.values(), key=lambda each: (-each[0], each[1]))
         return tuple(dict.fromkeys(text for _, text in ranked))[:MOST_CANDIDATES]
@@ -102,32 +103,36 @@ class CandidateIndex:
                 found.setdefault(wording.rule, []).append(wording)
         return found
 
-    def _likely(self, letters: str) -> Iterator[int]:
+    def _likely(self, letters: str) -> Sequence[int]:
         """Wordings that share most runs with the text, from the patterns that do."""
         found = [self._by_run[run] for run in self._runs(letters) if run in self._by_run]
         if not found:
-            return
+            return ()
         counts = np.bincount(np.concatenate(found), minlength=len(self._wordings))
         shares = counts * self._run_share
-        for pattern in _highest(np.maximum.reduceat(shares, self._starts), _PATTERNS):
-            first = self._starts[pattern]
-            for index in _highest(shares[first : self._ends[pattern]], _WORDINGS):
-                yield int(first + index)
+        patterns = _highest(np.maximum.reduceat(shares, self._starts), _PATTERNS)
+        places: list[int] = []
+        for pattern in patterns:
+            first, end = self._starts[pattern], self._ends[pattern]
+            places += (first + _highest(shares[first:end], _WORDINGS)).tolist()
+        return places
 
     def _runs(self, letters: str) -> set[str]:
         run = self._nearness.run
         return {letters[start : start + run] for start in range(len(letters) - run + 1)}
 
 
-def likeness_percent(phrase: str, text: str) -> float:
-    """How much of ``phrase`` the best stretch of ``text`` has, 0 to 100, both as letters."""
-    if len(text) < len(phrase):
-        # A partial ratio would call any fragment of the phrase a full match.
-        return fuzz.ratio(phrase, text)
-    return fuzz.partial_ratio(phrase, text)
+def likeness_percent(phrase: str, text: str, least_percent: float = 0.0) -> float:
+    """How much of ``phrase`` the best stretch of ``text`` has, 0 to 100, both as letters.
+
+    What is below ``least_percent`` is given as 0: that is found out sooner.
+    """
+    # A partial ratio would call any fragment of a longer phrase a full match.
+    scorer = fuzz.ratio if len(text) < len(phrase) else fuzz.partial_ratio
+    return scorer(phrase, text, score_cutoff=least_percent)
 
 
-def _highest(values: NDArray[np.float64], most: int) -> Sequence[int] | NDArray[np.intp]:
+def _highest(values: NDArray[np.float64], most: int) -> NDArray[np.intp]:
     if len(values) <= most:
-        return range(len(values))
+        return np.arange(len(values))
     return np.argpartition(-values, most)[:most]

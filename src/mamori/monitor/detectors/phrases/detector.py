@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from mamori.monitor.detectors.phrases.matcher import PhraseMatcher
@@ -29,10 +29,10 @@ _MOST_RECORDS: Final = 32
 
 @dataclass(slots=True)
 class _Record:
-    """The first reading of an utterance, and the rules that it or a second one has given."""
+    """The first reading of an utterance, and the rules that a second one has given."""
 
     text: str
-    rules: set[str]
+    reread: set[str] = field(default_factory=set)
 
 
 class PhraseDetector:
@@ -44,7 +44,7 @@ class PhraseDetector:
     evidence says so, unless a context of the book lowered it already.
 
     A second reading counts only for the phrases that were suspected, at most as a warning, and
-    only for rules that the utterance's final did not give; the evidence quotes both. Of an
+    only for what the utterance's final did not give already; the evidence quotes both. Of an
     utterance whose final is not remembered (of the latest 32) it counts for nothing. Hints
     (PhraseHint) are for display: nothing is detected by them.
     """
@@ -80,7 +80,7 @@ class PhraseDetector:
             return ()
         if isinstance(event, FinalHypothesis):
             matches = self._matcher.match(event.text)
-            self._remember(event, matches)
+            self._remember(event)
         else:
             matches = self._new_matches(event)
         return tuple(self._detection(match, event) for match in matches)
@@ -89,11 +89,10 @@ class PhraseDetector:
         """Nothing is ever pending."""
         return ()
 
-    def _remember(self, final: FinalHypothesis, matches: Sequence[PhraseMatch]) -> None:
+    def _remember(self, final: FinalHypothesis) -> None:
         if len(self._records) == _MOST_RECORDS:
             del self._records[next(iter(self._records))]
-        key = final.channel, final.utterance_id
-        self._records[key] = _Record(final.text, {match.rule for match in matches})
+        self._records[final.channel, final.utterance_id] = _Record(final.text)
 
     def _new_matches(self, reread: RereadHypothesis) -> list[PhraseMatch]:
         """What the second reading adds to the record."""
@@ -101,8 +100,8 @@ class PhraseDetector:
         if record is None:
             return []
         found = self._matcher.match_again(reread.text, first=record.text, phrases=reread.phrases)
-        new = [match for match in found if match.rule not in record.rules]
-        record.rules.update(match.rule for match in new)
+        new = [match for match in found if match.rule not in record.reread]
+        record.reread.update(match.rule for match in new)
         return new
 
     def _detection(self, match: PhraseMatch, reading: Reading) -> Detection:

@@ -6,7 +6,7 @@ closely as in any first reading, and the words around them speak in both reading
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rapidfuzz import fuzz
 
@@ -24,17 +24,28 @@ from mamori.monitor.detectors.phrases.wordings import Wording
 
 
 def find_again(
-    filed: FiledRule, wordings: Iterable[Wording], language: Language, *, first: Seen, second: Seen
+    filed: FiledRule,
+    wordings: Iterable[Wording],
+    language: Language,
+    *,
+    first: Seen,
+    second: Seen,
+    taken: Sequence[Span] = (),
 ) -> Found | None:
     """The strongest of one rule's suspected ``wordings`` in the second reading.
 
     As spelled, as heard, or misheard under the terms of a first reading. A context that surrounds
     the words counts in either reading: the second one may have lost the と言われた that makes a
-    threat a quotation.
+    threat a quotation. Wordings whose place in the first reading overlaps one of ``taken``, which
+    was found there already, are left out.
     """
     judged = []
     for wording in wordings:
         record = _place_in_record(wording, first, language)
+        if record is not None and any(
+            start < record[1] and record[0] < end for start, end in taken
+        ):
+            continue
         for start, end, similarity in _places(filed, wording, second, language):
             contexts = second.contexts(filed, start, end)
             if record is not None:

@@ -37,8 +37,10 @@ class Wording:
     units: int
 
 
-def wordings(rules: Sequence[PhraseRule], language: Language) -> Iterator[Wording]:
-    """At most ``MOST_WORDINGS`` of each pattern, evenly from all of its choices, in order.
+def wordings(
+    rules: Sequence[PhraseRule], language: Language, *, most: int = MOST_WORDINGS
+) -> Iterator[Wording]:
+    """At most ``most`` (1 or more) of each pattern, evenly from all of its choices, in order.
 
     None of rules that are bound to spelling: who is shown a spelling writes it, whatever was said.
     """
@@ -47,7 +49,7 @@ def wordings(rules: Sequence[PhraseRule], language: Language) -> Iterator[Wordin
         for phrase in rule.phrases:
             pattern += 1
             if not rule.spelling_only:
-                for parts in _choices(expand(phrase)):
+                for parts in _choices(expand(phrase), most):
                     yield _wording(number, pattern, parts, language)
 
 
@@ -64,9 +66,9 @@ def _wording(rule: int, pattern: int, parts: tuple[str, ...], language: Language
     )
 
 
-def _choices(parts: Sequence[Part]) -> Iterator[tuple[str, ...]]:
+def _choices(parts: Sequence[Part], most: int) -> Iterator[tuple[str, ...]]:
     total = math.prod(len(part) for part in parts)
-    for number in spread(total, MOST_WORDINGS):
+    for number in spread(total, most):
         chosen, rest = [], number
         for part in reversed(parts):
             rest, choice = divmod(rest, len(part))
