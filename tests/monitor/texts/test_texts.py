@@ -92,6 +92,14 @@ EVIDENCE: dict[str, Evidence] = {
         similarity_ratio=1.0,
         threshold_ratio=0.85,
     ),
+    "reread": PhraseEvidence(
+        quote="慰謝料を払え",
+        utterance_id="u",
+        match="reread",
+        similarity_ratio=0.9,
+        threshold_ratio=0.85,
+        record_quote="石屋料をあらえ",
+    ),
     "loudness": LoudnessEvidence(
         level_dbfs=-12,
         baseline_level_dbfs=-24.5,
@@ -115,6 +123,7 @@ EVIDENCE: dict[str, Evidence] = {
 }
 EXPECTED = {
     "phrase": ["殺すぞ", "1.00", "0.85"],
+    "reread": ["慰謝料を払え", "石屋料をあらえ", "0.90", "0.85"],
     "loudness": ["+12.5 dB", "+8.0 dB", "2.3"],
     "clock": ["15"],
     "repeat": ["直して2", "3"],

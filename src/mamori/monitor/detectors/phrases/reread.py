@@ -76,7 +76,8 @@ def _places(
             looked.reading.original_span(*span) for span in index.look(looked.reading).spans(phrase)
         ]
     yield from ((*span, 1.0) for span in exact)
-    if not exact and filed.rule.fuzzy and language.fuzzy_units is not None:
+    least = language.fuzzy_units
+    if not exact and filed.rule.fuzzy and least is not None and wording.units >= least:
         yield from _misheard(wording, seen, language)
 
 
