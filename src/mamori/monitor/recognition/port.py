@@ -91,6 +91,10 @@ class StreamDecoder(Protocol):
         """End the utterance, return its text and be ready for the next one of the same voice."""
         ...
 
+    def drop(self) -> None:
+        """Drop an open utterance; keep what was learnt of the voice."""
+        ...
+
     def forget(self) -> None:
         """Drop an open utterance and all that was learnt of the voice; keep what is warm."""
         ...

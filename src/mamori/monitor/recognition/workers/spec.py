@@ -18,18 +18,19 @@ class EngineSpec:
     """The engines of every worker.
 
     ``stream_models`` and ``hint_phrases`` are by ISO 639-1 code; ``utterance_model`` is a folder or
-    None. ``stream_slots`` recognisers a language are warmed in each worker (0 or more), at
-    ``warm_rate_hz``; past ``memory_cap_bytes`` of resident memory a worker replaces recognisers.
+    None. ``stream_slots`` recognisers a language are warmed for each worker (0 or more), at
+    ``warm_rate_hz``; past ``memory_cap_bytes`` of memory of its own a worker replaces recognisers.
     """
 
     stream_models: Mapping[str, Path] = field(default_factory=dict)
     utterance_model: Path | None = None
     hint_phrases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    stream_slots: int = 1
+    # Two of four calls speak at a time, and a worker hears half of them.
+    stream_slots: int = 2
     warm_rate_hz: int = 8000
-    # The shared model and whisper take 0.8 GB; a recogniser grows by 256 MB in 10 minutes of speech
-    # and by 267 MB in 26: this holds a handful of them.
-    memory_cap_bytes: int = 2_000_000_000
+    # Whisper takes 0.2 GB; a recogniser grows by 256 MB in 10 minutes of speech and by 267 MB in
+    # 26: this holds a handful of them.
+    memory_cap_bytes: int = 1_500_000_000
 
     def __post_init__(self) -> None:
         if self.stream_slots < 0:
