@@ -43,21 +43,22 @@ class Dispatcher:
         self._may_read_early = may_read_early
         self._on_done = on_done
         self._leases = Leases(slots_per_worker=slots_per_worker)
-        self._hungry: set[Lane] = set()
+        # In the order in which they asked: of two tasks due at the same time the older goes first.
+        self._hungry: dict[Lane, None] = {}
         self._busy: dict[int, asyncio.Task[None]] = {}
         self._will_assign = False
         self._latest_s = 0.0
 
     def wake(self, lane: Lane) -> None:
         """The lane may have work; who gets a worker is settled once this turn of the loop."""
-        self._hungry.add(lane)
+        self._hungry[lane] = None
         if not self._will_assign and self._idle_workers():
             self._will_assign = True
             asyncio.get_running_loop().call_soon(self._assign)
 
     def forget(self, lane: Lane) -> None:
         """The lane has come to its end."""
-        self._hungry.discard(lane)
+        self._hungry.pop(lane, None)
 
     def give_back(self, lease: Lease, voice: str) -> None:
         """A recogniser is free again."""
@@ -66,7 +67,7 @@ class Dispatcher:
     def worker_ready(self, worker_id: int, lanes: Iterable[Lane]) -> None:
         """A worker takes jobs from now on, of any of ``lanes``."""
         self._leases.add_worker(worker_id)
-        self._hungry.update(lanes)
+        self._hungry.update(dict.fromkeys(lanes))
         self._assign()
 
     def worker_lost(self, worker_id: int) -> None:
@@ -96,7 +97,7 @@ class Dispatcher:
             tasks = lane.tasks()
             offers += [(task, lane) for task in tasks]
             if not tasks:
-                self._hungry.discard(lane)
+                del self._hungry[lane]
         given = assign(
             offers,
             idle,
@@ -157,10 +158,6 @@ class Dispatcher:
             self._on_done(task, begun.job, outcome, begun.wait_s)
         finally:
             lane.finish(task, outcome.reply, outcome.cpu_s)
-        if begun.worker_id not in self._workers.ready:
-            # The answer was the worker's last. When the lane was told of the loss it left the job's
-            # recogniser out, as one of which it would hear by the job itself.
-            lane.worker_lost(begun.worker_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

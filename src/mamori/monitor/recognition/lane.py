@@ -156,8 +156,7 @@ class Lane:
     def expire(self) -> None:
         """Give up what has waited too long to help anybody."""
         self._recogniser.expire()
-        if self._recogniser.outbox:
-            self._changed()
+        self._changed()
 
     def tasks(self) -> list[Task]:
         """What could be begun now."""
@@ -191,13 +190,20 @@ class Lane:
         if self._recogniser.outbox and not self._will_send:
             self._will_send = True
             self._loop.call_soon(self._send)
-        wanted = any(task.work is not Work.EARLY for task in self.tasks())
+        wanted = any(self._is_waited_for(task) for task in self.tasks())
         if wanted or state.reading or state.hearing or self._will_send:
             self._idle.clear()
         else:
             self._idle.set()
         if not self.is_closed:  # a job may end after its lane was given up and closed
             self._host.wake(self)
+
+    def _is_waited_for(self, task: Task) -> bool:
+        """Whether the end of a call waits for it: for no second reading that came to no worker."""
+        config = self._state.config
+        if task.work is Work.REREAD and not config.offline:
+            return self._host.now_s() - task.wanted_s < config.longest_wait_s
+        return task.work is not Work.EARLY
 
     def _send(self) -> None:
         self._will_send = False
