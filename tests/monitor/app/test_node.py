@@ -2,6 +2,7 @@
 
 import asyncio
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import pytest
 from mamori.config.settings import load_settings
 from mamori.monitor.alerts.errors import JournalError
 from mamori.monitor.app import node as node_module
+from mamori.monitor.app.engines import Recognition
 from mamori.monitor.app.node import Node
+from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.events import AudioFrame, CallStarted, Channel, EndReason
+from mamori.monitor.recognition.selection import EngineChoice
 
 KEY = "0123456789abcdef0123"
 # The first stage after 40 ms, so that two frames raise an alert.
@@ -148,3 +152,33 @@ async def test_a_draining_node_says_that_it_takes_no_calls(node):
 
     assert before == "ok"
     assert states == ["down"]
+
+
+@pytest.mark.parametrize("utterance_model", [None, Path("whisper")])
+@pytest.mark.parametrize("hints", [False, True])
+async def test_recognition_is_given_what_the_policy_suspects(
+    settings, monkeypatch, hints, utterance_model
+):
+    choice = EngineChoice(utterance_model=utterance_model)
+    given: dict[str, Any] = {}
+    prepared: list[Pipeline] = []
+
+    def prepare(pipeline):
+        prepared.append(pipeline)
+
+    async def open_live(choice, **values):
+        given.update(values)
+        return Recognition(None, choice)
+
+    monkeypatch.setattr(node_module, "choose", lambda **_wish: choice)
+    monkeypatch.setattr(node_module, "open_live", open_live)
+    monkeypatch.setattr(Pipeline, "prepare_second_readings", prepare)
+    recognition = settings.recognition.model_copy(update={"hints": hints, "languages": ("ko",)})
+    node = Node(settings.model_copy(update={"recognition": recognition}))
+    await node.start()
+    await node.stop(drain_s=0)
+
+    assert given["candidates"]("너를 죽여버렸다", "ko") == ("죽여버린다",)
+    assert given["hint_phrases"] == (node.pipeline.hint_phrases() if hints else {})
+    # Who never reads again pays neither the seconds nor the memory.
+    assert prepared == ([node.pipeline] if utterance_model else [])

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from mamori.monitor.app.engines import Recognition
+
 COMMON = ("--language", "ko")
 
 
@@ -39,6 +41,19 @@ def test_a_sound_file_is_replayed_with_0(run, wav):
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert events[0]["type"] == "call_started"
     assert events[-1]["type"] == "call_ended"
+
+
+def test_a_recording_is_read_again_for_what_the_policy_suspects(run, wav, monkeypatch):
+    given = {}
+
+    async def open_offline(choice, **values):
+        given.update(values)
+        return Recognition(None, choice)
+
+    monkeypatch.setattr("mamori.monitor.cli.replay.open_offline", open_offline)
+
+    assert run("replay", "--json", *COMMON, wav()).exit_code == 0
+    assert given["candidates"]("너를 죽여버렸다", "ko") == ("죽여버린다",)
 
 
 def test_a_transcript_is_replayed_in_words(run, tmp_path):

@@ -40,7 +40,7 @@ def matcher(japanese: Language) -> PhraseMatcher:
                     id="money",
                     category="extortion",
                     severity=Severity.WARNING,
-                    phrases=("慰謝料を払え",),
+                    phrases=("慰謝料を払え", "示談金をよこせ"),
                     unless=unless,
                 ),
                 PhraseRule(

@@ -85,6 +85,13 @@ def test_each_pattern_gives_its_nearest_wording_alone() -> None:
         assert index.near(AROUND + PHRASE + AROUND, is_held=_nobody_holds) == (nearer,)
 
 
+def test_of_two_wordings_equally_near_the_first_is_given() -> None:
+    first, second = PHRASE[:90] + "!" * 10, PHRASE[:90] + "?" * 10
+    index = CandidateIndex([_wording(text, pattern=1) for text in (first, second)], FLOOR_ONLY)
+
+    assert index.near(AROUND + PHRASE + AROUND, is_held=_nobody_holds) == (first,)
+
+
 def test_a_rule_that_the_text_holds_gives_no_candidate() -> None:
     index = CandidateIndex(
         [_wording(PHRASE, rule=3), _wording(PHRASE[:90], rule=4, pattern=1)], FLOOR_ONLY
@@ -143,5 +150,6 @@ def test_hints_are_whole_phrases_of_rules_worth_a_warning(matcher: PhraseMatcher
     assert matcher.hint_phrases() == (
         "これからぶん殴りに行くぞ",
         "慰謝料を払え",
+        "示談金をよこせ",
         "医者代を払え",
     )

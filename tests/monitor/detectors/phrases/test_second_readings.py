@@ -105,6 +105,22 @@ def test_a_rule_that_the_record_has_is_not_found_again(matcher: PhraseMatcher, f
     assert _again(matcher, first, MONEY) == []
 
 
+@pytest.mark.parametrize(("before", "found"), [("", ["money"]), (f"{MONEY}。", [])])
+def test_nor_is_another_phrase_of_that_rule(
+    matcher: PhraseMatcher, before: str, found: list[str]
+) -> None:
+    again = _again(matcher, f"{before}地蔵金をよこせ", "示談金をよこせ", "示談金をよこせ")
+
+    assert [each.rule for each in again] == found
+
+
+def test_words_of_another_category_hide_nothing(matcher: PhraseMatcher) -> None:
+    insult = "役立たずの給料泥棒"
+
+    assert [match.category for match in matcher.match(insult)] == ["insult"]
+    assert [each.rule for each in _again(matcher, insult, MONEY)] == ["money"]
+
+
 def test_the_same_words_are_not_found_again_under_another_rule_of_the_category(
     matcher: PhraseMatcher,
 ) -> None:
