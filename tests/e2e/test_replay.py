@@ -22,7 +22,7 @@ import vosk
 from rapidfuzz.distance import Levenshtein
 from typer.testing import CliRunner
 
-from mamori.monitor.app.engines import open_recognition
+from mamori.monitor.app.engines import choose, open_offline
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.replay import Pace, replay_audio
 from mamori.monitor.cli.main import app
@@ -167,10 +167,8 @@ def vosk_text(model, clip):
 async def replayed_texts(clips, models_dir):
     """The finals of each clip, joined, as ``mamori replay`` makes them."""
     pipeline = Pipeline.load(languages=["ko"])
-    recognition = await asyncio.to_thread(
-        open_recognition, engine="vosk", languages=["ko"], models_dir=models_dir
-    )
-    service = recognition.service
+    choice = await asyncio.to_thread(choose, engine="vosk", languages=["ko"], models_dir=models_dir)
+    service = (await open_offline(choice, workers=1)).service
     assert service is not None
     texts = []
     for clip in clips:
@@ -185,16 +183,17 @@ async def replayed_texts(clips, models_dir):
             language="ko",
         )
         events: list[JsonEvent] = []
-        lane = partial(
-            service.open_lane,
+        open_call = partial(
+            service.open_call,
             call_id=started.call_id,
+            channels=started.channels,
             language="ko",
             sample_rate_hz=started.sample_rate_hz,
         )
         await replay_audio(
             pipeline.session(started, alert_id_prefix=clip.path.stem),
             recording.channels,
-            open_lane=lambda channel, deliver, lane=lane: lane(channel=channel, deliver=deliver),  # type: ignore[misc]
+            open_lanes=lambda deliver, open_call=open_call: open_call(deliver=deliver).lanes,  # type: ignore[misc]
             pace=Pace(None),
             show=events.append,
         )

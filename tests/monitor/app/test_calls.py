@@ -242,7 +242,8 @@ def live_call(writer, *, detectors=None, lane=None, speech=None, listeners=()):
         on_end=ended.append,
     )
     if lane is not None:
-        call.recognise_with(FakeRecognition(lane))
+        recognition: Any = FakeRecognition(lane)
+        call.recognise_with(recognition)
     return call, seen, ended
 
 
