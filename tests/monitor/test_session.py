@@ -197,6 +197,20 @@ def test_audio_dropped_at_ingest_is_counted_once_by_its_gap():
     assert (customer.received_samples, customer.gap_samples, customer.shed_samples) == (160, 160, 0)
 
 
+def test_live_words_that_were_given_up_are_counted_beside_the_account():
+    call = session()
+    call.feed(frame(0))
+    call.feed(dropped(stage="live_words", samples=120))
+    call.feed(dropped(stage="recognition", samples=40))
+
+    _, ended = call.end(EndReason.COMPLETED)
+
+    customer = ledger_of(ended)[Channel.CUSTOMER]
+    assert customer.live_shed_samples == 120
+    assert (customer.processed_samples, customer.shed_samples) == (120, 40)
+    assert customer.received_samples == 160
+
+
 @pytest.mark.parametrize("offset_samples", [159, 161])
 def test_a_frame_off_the_timeline_is_refused(offset_samples):
     call = session()
@@ -296,6 +310,17 @@ def test_speech_follows_from_frames_and_detectors_hear_it():
     assert [type(event) for event in started] == [SpeechStarted, Detection]
     assert [type(event) for event in ended] == [MediaGap, SpeechEnded, Detection]
     assert [type(event) for event in listener.heard] == [SpeechStarted, SpeechEnded]
+
+
+def test_speech_that_was_held_back_before_a_gap_is_heard_before_the_gap():
+    listener = FakeDetector(SpeechEnded, MediaGap)
+    call = session(listener, speech={Channel.CUSTOMER: FakeSpeech()})
+    call.feed(frame(0))
+
+    out = call.feed(gap(160, 160))
+
+    assert [type(event) for event in listener.heard] == [SpeechEnded, MediaGap]
+    assert [type(event) for event in out] == [MediaGap, SpeechEnded, Detection, Detection]
 
 
 def test_the_end_flushes_speech_detectors_and_alerts_in_this_order():

@@ -42,7 +42,7 @@ class SpeechStage(Protocol):
         ...
 
     def gap(self, gap: MediaGap) -> Sequence[SpeechEvent]:
-        """A stretch without audio ends the utterance."""
+        """A stretch without audio; what it says lies before that stretch."""
         ...
 
     def flush(self) -> Sequence[SpeechEvent]:
@@ -125,7 +125,9 @@ class CallSession:
                 return self._feed_frame(event)
             case MediaGap():
                 self._account(event.channel).add_gap(event)
-                return [event, *self._spoken(event, lambda stage: stage.gap(event))]
+                # Speech that was held back came before the gap: who hears both hears it first.
+                heard = self._hear(event.channel, lambda stage: stage.gap(event))
+                return [event, *heard, *self._detect(event)]
             case MediaDropped():
                 if event.stage != "ingest":
                     self._account(event.channel).add_shed(event)
@@ -167,16 +169,10 @@ class CallSession:
         return out, ended
 
     def _feed_frame(self, frame: AudioFrame) -> list[Event]:
+        """Detections of the frame itself, then of the speech that follows from it."""
         self._account(frame.channel).add_frame(frame)
-        return self._spoken(frame, lambda stage: stage.feed(frame))
-
-    def _spoken(
-        self,
-        event: AudioFrame | MediaGap,
-        ask: Callable[[SpeechStage], Sequence[SpeechEvent]],
-    ) -> list[Event]:
-        """Detections of the event itself, then of the speech that follows from it."""
-        return [*self._detect(event), *self._hear(event.channel, ask)]
+        found = self._detect(frame)
+        return [*found, *self._hear(frame.channel, lambda stage: stage.feed(frame))]
 
     def _hear(
         self, channel: Channel, ask: Callable[[SpeechStage], Sequence[SpeechEvent]]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamori.monitor.events import (
-    AudioFrame,
-    Channel,
-    GapCause,
-    MediaGap,
     Pcm,
     SpeechAudio,
     SpeechEndCause,
@@ -20,85 +17,9 @@ from mamori.monitor.events import (
     SpeechEvent,
     SpeechStarted,
 )
-from mamori.monitor.speech import ChannelSpeech, SpeechConfig
 
 MakeVoice = Callable[..., Pcm]
-
-
-class Line:
-    """One channel of a call, and everything that the stage says about it."""
-
-    def __init__(self, config: SpeechConfig | None = None, rate: int = 8_000) -> None:
-        self.rate = rate
-        self.stage = ChannelSpeech(
-            config or SpeechConfig(),
-            call_id="call-1",
-            channel=Channel.CUSTOMER,
-            sample_rate_hz=rate,
-        )
-        self.events: list[SpeechEvent] = []
-        self.timeline = np.zeros(0, np.int16)
-        self.received = np.zeros(0, np.bool_)
-
-    def hear(self, pcm: Pcm, frame_ms: int = 20) -> list[SpeechEvent]:
-        """The next audio, in frames of which the last may be short."""
-        start, size = len(self.timeline), self.rate * frame_ms // 1000
-        pcm = pcm.copy()
-        pcm.setflags(write=False)
-        self._went_by(pcm, received=True)
-        heard: list[SpeechEvent] = []
-        for at in range(0, len(pcm), size):
-            frame = AudioFrame(
-                call_id="call-1",
-                channel=Channel.CUSTOMER,
-                offset_samples=start + at,
-                sample_rate_hz=self.rate,
-                pcm=pcm[at : at + size],
-            )
-            heard += self.stage.feed(frame)
-        self.events += heard
-        return heard
-
-    def miss(self, samples: int) -> list[SpeechEvent]:
-        """Nothing comes for a while, and the stage is told so."""
-        gap = MediaGap.at(
-            call_id="call-1",
-            channel=Channel.CUSTOMER,
-            cause=GapCause.LOSS,
-            offset_samples=len(self.timeline),
-            duration_samples=samples,
-            sample_rate_hz=self.rate,
-        )
-        self.miss_untold(samples)
-        heard = self.stage.gap(gap)
-        self.events += heard
-        return heard
-
-    def miss_untold(self, samples: int) -> None:
-        """Nothing comes for a while; the next frame shows it."""
-        self._went_by(np.zeros(samples, np.int16), received=False)
-
-    def hang_up(self) -> list[SpeechEvent]:
-        """The call ends."""
-        heard = self.stage.flush()
-        self.events += heard
-        return heard
-
-    @property
-    def ends(self) -> list[SpeechEnded]:
-        return [event for event in self.events if isinstance(event, SpeechEnded)]
-
-    def pieces(self, number: int) -> list[SpeechAudio]:
-        """The audio of one utterance, ``number`` from 1."""
-        return [
-            event
-            for event in self.events
-            if isinstance(event, SpeechAudio) and event.utterance_id == f"customer-{number}"
-        ]
-
-    def _went_by(self, pcm: Pcm, *, received: bool) -> None:
-        self.timeline = np.concatenate((self.timeline, pcm))
-        self.received = np.concatenate((self.received, np.full(len(pcm), received)))
+NewLine = Callable[..., Any]  # of conftest's Line
 
 
 def silence(duration_ms: int, rate: int = 8_000) -> Pcm:
@@ -109,8 +30,10 @@ def causes(events: list[SpeechEvent]) -> list[SpeechEndCause]:
     return [event.cause for event in events if isinstance(event, SpeechEnded)]
 
 
-def test_an_utterance_starts_with_pre_roll_and_ends_with_its_hangover(voice: MakeVoice) -> None:
-    line = Line()
+def test_an_utterance_starts_with_pre_roll_and_ends_with_its_hangover(
+    voice: MakeVoice, new_line: NewLine
+) -> None:
+    line = new_line()
     line.hear(np.concatenate((silence(1_000), voice(2_000), silence(2_000))))
 
     started, ended = line.events[0], line.events[-1]
@@ -127,15 +50,15 @@ def test_an_utterance_starts_with_pre_roll_and_ends_with_its_hangover(voice: Mak
     assert not first.pcm.flags.writeable
 
 
-def test_silence_gives_nothing() -> None:
-    line = Line()
+def test_silence_gives_nothing(new_line: NewLine) -> None:
+    line = new_line()
     line.hear(silence(10_000))
     line.hang_up()
     assert line.events == []
 
 
-def test_at_16_khz_the_times_are_the_same(voice: MakeVoice) -> None:
-    line = Line(rate=16_000)
+def test_at_16_khz_the_times_are_the_same(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line(rate=16_000)
     line.hear(voice(1_000, rate=16_000))
     started = line.events[0]
     assert isinstance(started, SpeechStarted)
@@ -145,24 +68,28 @@ def test_at_16_khz_the_times_are_the_same(voice: MakeVoice) -> None:
 @pytest.mark.parametrize("frame_ms", [10, 20, 30])
 @pytest.mark.parametrize("rate", [8_000, 16_000])
 def test_every_piece_says_how_much_of_the_end_is_silence(
-    voice: MakeVoice, rate: int, frame_ms: int
+    voice: MakeVoice, rate: int, frame_ms: int, new_line: NewLine
 ) -> None:
-    line = Line(rate=rate)
+    line = new_line(rate=rate)
     line.hear(np.concatenate((voice(1_020, rate=rate), silence(365, rate))), frame_ms)
     quiet_ms = [piece.quiet_samples * 1000 / rate for piece in line.pieces(1)]
     assert quiet_ms[-360 // frame_ms - 2 :] == [*range(0, 361, frame_ms), 365]
 
 
-def test_silence_before_the_utterance_is_not_at_its_end(voice: MakeVoice) -> None:
-    line = Line()
+def test_silence_before_the_utterance_is_not_at_its_end(
+    voice: MakeVoice, new_line: NewLine
+) -> None:
+    line = new_line()
     line.hear(np.concatenate((silence(1_000), voice(1_000))))
     assert {piece.quiet_samples for piece in line.pieces(1)} == {0}
 
 
-def test_endless_speech_is_cut_at_its_quietest_frame_between_7_and_8_s(voice: MakeVoice) -> None:
+def test_endless_speech_is_cut_at_its_quietest_frame_between_7_and_8_s(
+    voice: MakeVoice, new_line: NewLine
+) -> None:
     pcm = voice(16_000)
     pcm[7_400 * 8 : 7_420 * 8] //= 8  # too short for a pause
-    line = Line()
+    line = new_line()
     line.hear(pcm)
     line.hang_up()
 
@@ -176,9 +103,9 @@ def test_endless_speech_is_cut_at_its_quietest_frame_between_7_and_8_s(voice: Ma
 
 
 def test_audio_comes_at_once_until_the_cut_is_near_and_then_at_most_a_second_late(
-    voice: MakeVoice,
+    voice: MakeVoice, new_line: NewLine
 ) -> None:
-    line = Line()
+    line = new_line()
     pcm = voice(8_000)
     pcm[7_100 * 8 : 7_120 * 8] //= 8
     line.hear(pcm[: 7_000 * 8])
@@ -191,9 +118,9 @@ def test_audio_comes_at_once_until_the_cut_is_near_and_then_at_most_a_second_lat
 
 
 def test_a_pause_that_reaches_the_longest_utterance_does_not_begin_another(
-    voice: MakeVoice,
+    voice: MakeVoice, new_line: NewLine
 ) -> None:
-    line = Line()
+    line = new_line()
     line.hear(np.concatenate((voice(7_900), silence(3_000))))
     assert causes(line.events) == [SpeechEndCause.LONGEST]
     line.hear(voice(500))
@@ -202,9 +129,9 @@ def test_a_pause_that_reaches_the_longest_utterance_does_not_begin_another(
 
 @pytest.mark.parametrize(("missing_ms", "utterances"), [(299, 1), (300, 2), (301, 2)])
 def test_a_hole_of_300_ms_ends_the_utterance_and_a_shorter_one_does_not(
-    voice: MakeVoice, missing_ms: int, utterances: int
+    voice: MakeVoice, missing_ms: int, utterances: int, new_line: NewLine
 ) -> None:
-    line = Line()
+    line = new_line()
     line.hear(voice(1_000))
     ended = line.miss(missing_ms * 8)
     line.hear(voice(1_000))
@@ -217,16 +144,16 @@ def test_a_hole_of_300_ms_ends_the_utterance_and_a_shorter_one_does_not(
     assert after.offset_samples == (1_000 + missing_ms) * 8
 
 
-def test_nothing_reaches_over_a_long_hole(voice: MakeVoice) -> None:
-    line = Line()
+def test_nothing_reaches_over_a_long_hole(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line()
     line.hear(silence(1_000))
     assert line.miss(2_400) == []
     line.hear(voice(500))
     assert line.pieces(1)[0].offset_samples == 8_000 + 2_400
 
 
-def test_pre_roll_reaches_over_a_short_hole(voice: MakeVoice) -> None:
-    line = Line()
+def test_pre_roll_reaches_over_a_short_hole(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line()
     line.hear(np.concatenate((silence(1_000), voice(60))))
     line.miss(160)
     line.hear(voice(60))
@@ -235,15 +162,15 @@ def test_pre_roll_reaches_over_a_short_hole(voice: MakeVoice) -> None:
     assert len(before.pcm) + 160 + len(after.pcm) == 500 * 8
 
 
-def test_one_hole_after_another_is_one_hole(voice: MakeVoice) -> None:
-    line = Line()
+def test_one_hole_after_another_is_one_hole(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line()
     line.hear(voice(1_000))
     assert line.miss(1_200) == []
     assert causes(line.miss(1_200)) == [SpeechEndCause.GAP]
 
 
-def test_a_hole_is_silence_at_the_end_of_an_utterance(voice: MakeVoice) -> None:
-    line = Line()
+def test_a_hole_is_silence_at_the_end_of_an_utterance(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line()
     line.hear(np.concatenate((voice(1_000), silence(200))))
     line.miss(100 * 8)
     line.hear(silence(20))
@@ -254,9 +181,9 @@ def test_a_hole_is_silence_at_the_end_of_an_utterance(voice: MakeVoice) -> None:
 
 
 def test_a_missing_millisecond_every_300_ms_makes_no_utterances_of_its_own(
-    voice: MakeVoice,
+    voice: MakeVoice, new_line: NewLine
 ) -> None:
-    whole, torn = Line(), Line()
+    whole, torn = new_line(), new_line()
     pcm = np.concatenate((voice(3_000), silence(1_000)) * 15)
     whole.hear(pcm)
     for at in range(0, len(pcm), 301 * 8):
@@ -266,8 +193,8 @@ def test_a_missing_millisecond_every_300_ms_makes_no_utterances_of_its_own(
     assert len(torn.ends) == 15
 
 
-def test_a_frame_that_does_not_follow_leaves_a_hole(voice: MakeVoice) -> None:
-    line = Line()
+def test_a_frame_that_does_not_follow_leaves_a_hole(voice: MakeVoice, new_line: NewLine) -> None:
+    line = new_line()
     line.hear(voice(1_000))
     line.miss_untold(299 * 8)
     assert causes(line.hear(voice(200))) == []
@@ -275,8 +202,10 @@ def test_a_frame_that_does_not_follow_leaves_a_hole(voice: MakeVoice) -> None:
     assert causes(line.hear(voice(200))) == [SpeechEndCause.GAP]
 
 
-def test_a_frame_that_goes_back_in_time_ends_the_utterance(voice: MakeVoice) -> None:
-    line = Line()
+def test_a_frame_that_goes_back_in_time_ends_the_utterance(
+    voice: MakeVoice, new_line: NewLine
+) -> None:
+    line = new_line()
     line.hear(voice(1_000))
     line.timeline = line.timeline[:7_999]
     assert causes(line.hear(voice(200))) == [SpeechEndCause.GAP]
@@ -296,10 +225,14 @@ STRETCHES = st.lists(
 @settings(max_examples=50, deadline=None)
 @given(stretches=STRETCHES, tail_samples=st.integers(0, 159), rate=st.sampled_from([8_000, 16_000]))
 def test_every_sample_of_an_utterance_comes_once_and_in_order(
-    voice: MakeVoice, stretches: list[tuple[str, int, int]], tail_samples: int, rate: int
+    voice: MakeVoice,
+    stretches: list[tuple[str, int, int]],
+    tail_samples: int,
+    rate: int,
+    new_line: NewLine,
 ) -> None:
     rng = np.random.default_rng(len(stretches))
-    line = Line(rate=rate)
+    line = new_line(rate=rate)
     for kind, duration_ms, frame_ms in stretches:
         if kind == "hole":
             line.miss(duration_ms)  # as few samples as milliseconds: most of them are bridged
@@ -339,12 +272,14 @@ def test_every_sample_of_an_utterance_comes_once_and_in_order(
         earlier_end = last_end
 
 
-def test_most_of_a_real_call_that_is_speech_is_heard(shared_data: object) -> None:
+def test_most_of_a_real_call_that_is_speech_is_heard(
+    shared_data: object, new_line: NewLine
+) -> None:
     import soundfile
 
     path = f"{shared_data}/phone/lca_Auto_Repairs_40_caller.wav"
     pcm, rate = soundfile.read(path, dtype="int16")
-    line = Line(rate=rate)
+    line = new_line(rate=rate)
     line.hear(pcm)
     line.hang_up()
     heard_samples = sum(len(e.pcm) for e in line.events if isinstance(e, SpeechAudio))

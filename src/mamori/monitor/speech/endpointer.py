@@ -72,7 +72,8 @@ class Endpointer:
         self.utterance_samples += duration_samples
         if self.utterance_samples > self._longest_samples:
             return Verdict.FULL
-        if self.quiet_samples < self._hangover():
+        quiet_samples = self.quiet_samples
+        if quiet_samples < self._late_hangover_samples or quiet_samples < self._hangover():
             return Verdict.SPEAKING
         self._close()
         return Verdict.ENDED

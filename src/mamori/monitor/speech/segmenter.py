@@ -61,27 +61,28 @@ class ChannelSpeech:
         events: list[SpeechEvent] = []
         if frame.offset_samples != self._position_samples:
             events += self._skip_to(frame.offset_samples)
+        pcm = frame.pcm
         self._hole_samples = 0
-        self._position_samples = frame.end_offset_samples
+        self._position_samples += len(pcm)
         endpointer = self._endpointer
-        verdict = endpointer.process(self._vad.is_speech(frame.pcm), len(frame.pcm))
-        piece = Stretch(frame.offset_samples, frame.pcm, endpointer.quiet_samples)
-        match verdict:
-            case Verdict.QUIET:
-                self._history.add(piece)
-            case Verdict.STARTED:
-                self._history.add(piece)
-                start_samples = self._position_samples - endpointer.utterance_samples
-                events += self._start(self._history.take(start_samples))
-            case Verdict.SPEAKING if endpointer.is_nearly_full:
-                events += self._audio(self._cut_search.add(piece))
-            case Verdict.SPEAKING:
-                events += self._audio([piece])
-            case Verdict.ENDED:
-                events += self._audio(self._cut_search.add(piece))
-                events += self._end(SpeechEndCause.SILENCE)
-            case Verdict.FULL:
-                events += self._cut(piece)
+        verdict = endpointer.process(self._vad.is_speech(pcm), len(pcm))
+        piece = Stretch(frame.offset_samples, pcm, endpointer.quiet_samples)
+        if verdict is Verdict.QUIET:
+            self._history.add(piece)
+        elif verdict is Verdict.SPEAKING:
+            is_cut_near = endpointer.is_nearly_full
+            events += self._audio(self._cut_search.add(piece) if is_cut_near else (piece,))
+        elif verdict is Verdict.STARTED:
+            self._history.add(piece)
+            start_samples = self._position_samples - endpointer.utterance_samples
+            events += self._start(self._history.take(start_samples))
+            # A hole where it would begin is no part of it.
+            endpointer.utterance_samples = self._position_samples - self._start_samples
+        elif verdict is Verdict.ENDED:
+            events += self._audio(self._cut_search.add(piece))
+            events += self._end(SpeechEndCause.SILENCE)
+        else:
+            events += self._cut(piece)
         return events
 
     def gap(self, gap: MediaGap) -> list[SpeechEvent]:
@@ -141,17 +142,20 @@ class ChannelSpeech:
     def _audio(self, pieces: Sequence[Stretch]) -> list[SpeechEvent]:
         """The utterance goes on with this audio."""
         events: list[SpeechEvent] = []
-        for piece in pieces:
-            self._end_samples = piece.end_samples
+        for offset_samples, pcm, quiet_samples in pieces:
+            self._end_samples = end_samples = offset_samples + len(pcm)
+            length_samples = end_samples - self._start_samples
             events.append(
                 SpeechAudio(
                     call_id=self._call_id,
                     channel=self._channel,
                     utterance_id=self._utterance_id,
-                    offset_samples=piece.offset_samples,
+                    offset_samples=offset_samples,
                     sample_rate_hz=self._sample_rate_hz,
-                    pcm=piece.pcm,
-                    quiet_samples=min(piece.quiet_samples, piece.end_samples - self._start_samples),
+                    pcm=pcm,
+                    quiet_samples=quiet_samples
+                    if quiet_samples < length_samples
+                    else length_samples,
                 )
             )
         return events

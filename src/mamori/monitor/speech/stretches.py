@@ -54,14 +54,16 @@ class History:
         """The next audio; what no utterance can reach any more is forgotten."""
         pieces = self._pieces
         pieces.append(piece)
-        oldest_samples = piece.end_samples - self._longest_samples
-        while pieces[0].end_samples <= oldest_samples:
+        oldest_samples = piece.offset_samples + len(piece.pcm) - self._longest_samples
+        while pieces[0].offset_samples + len(pieces[0].pcm) <= oldest_samples:
             pieces.popleft()
 
     def take(self, from_samples: int) -> list[Stretch]:
         """All audio from this position on; the history is empty afterwards."""
         pieces = [
-            Stretch(from_samples, piece.pcm[from_samples - piece.offset_samples :])
+            piece._replace(
+                offset_samples=from_samples, pcm=piece.pcm[from_samples - piece.offset_samples :]
+            )
             if piece.offset_samples < from_samples
             else piece
             for piece in self._pieces
@@ -90,7 +92,7 @@ class CutSearch:
         """The next audio, or none of it: what is sure to belong to the utterance."""
         self._held.append(piece)
         signal = piece.pcm.astype(np.float32)
-        power = float(signal @ signal) / len(signal)
+        power = float(signal.dot(signal)) / len(signal)
         if self._least_power is not None and power > self._least_power:
             return []
         self._least_power = power

@@ -40,7 +40,7 @@ class VoiceActivity:
         if not 0 < samples <= self._frame_samples[-1]:
             raise ValueError(f"a frame has 1 to {self._frame_samples[-1]} samples, not {samples}")
         signal = pcm.astype(np.float32)
-        if float(signal @ signal) < self._silence_square * samples:
+        if float(signal.dot(signal)) < self._silence_square * samples:
             return False
         data = pcm.tobytes()
         if samples not in self._frame_samples:
