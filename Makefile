@@ -4,14 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+SPEECH_ARGS ?=
 
-.PHONY: help setup demo test test-wheel lint types bench bench-long-call clean
+.PHONY: help setup demo test test-wheel lint types bench bench-long-call \
+	evaluate-speech speech-lines clean
 
 help:
 	@echo "make demo    plays calls and shows their alerts (DEMO_ARGS=--exit ends by itself)"
 	@echo "make test    runs all tests"
 	@echo "make lint    style, architecture and formatting; make types: mypy"
 	@echo "make bench   capacity and latency on this machine; make bench-long-call: memory over hours"
+	@echo "make evaluate-speech  errors, phrases and inventions of each engine (SPEECH_ARGS=--quick)"
 
 # One stamp a purpose: a demo needs no test tools, and nothing is installed twice.
 $(VENV)/.created:
@@ -58,6 +61,20 @@ bench: $(VENV)/.dev
 
 bench-long-call: $(VENV)/.dev
 	$(BIN)/python bench/long_call.py $(BENCH_ARGS)
+
+# Without the synthesised lines it says how to make them, and measures the rest.
+evaluate-speech: $(VENV)/.dev
+	$(BIN)/python tools/evaluate_speech.py $(SPEECH_ARGS)
+
+# The voice wants packages of its own.
+VOICES := build/voices
+$(VOICES)/.created: $(VENV)/.created tools/requirements-demo.txt
+	@$(PYTHON) -m venv $(VOICES)
+	@$(VOICES)/bin/pip install --quiet --only-binary :all: --requirement tools/requirements-demo.txt
+	@touch $@
+
+speech-lines: $(VOICES)/.created
+	$(VOICES)/bin/python tools/render_speech_lines.py
 
 clean:
 	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Measures what docs/detectors.md claims: ``tools/measure_detectors.py words|calls|voice|speech``.
+"""Measures what docs/detectors.md claims: ``tools/measure_detectors.py words|calls|voice``.
 
 Prints the tables of the document, with 95 % Wilson intervals, from the recordings and lines of
 ``../shared/data`` through the stages that a call goes through. The same tables come every time, but
-for what Vosk hears and for the cost in CPU. Where the data or a model is absent, one line says so
-and the exit code is 1.
+for the cost in CPU. Where the data are absent, one line says so and the exit code is 1. What is
+recognised of speech is measured by ``tools/evaluate_speech.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.measure import calls, speech, voice, words
+from tools.measure import calls, voice, words
 from tools.measure.data import NotHereError
 from tools.measure.figures import Report
 
@@ -27,7 +27,6 @@ PARTS: Final[Mapping[str, Callable[[], Report]]] = {
     "words": words.measure,
     "calls": calls.measure,
     "voice": voice.measure,
-    "speech": speech.measure,
 }
 
 

@@ -128,7 +128,7 @@ def test_a_line_adds_its_gain():
     assert level_dbfs(louder) - level_dbfs(plain) == pytest.approx(12, abs=0.2)
 
 
-@pytest.mark.parametrize("part", ["words", "calls", "voice", "speech"])
+@pytest.mark.parametrize("part", ["words", "calls", "voice"])
 def test_absent_data_are_named_in_one_line_and_the_exit_code_is_1(
     part, monkeypatch, tmp_path, capsys
 ):

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from tools.measure.bands import LINE_RATE_HZ, WIDE_RATE_HZ, Band
+from tools.measure.bands import Band
 from tools.measure.reading import Ask
 
+from mamori.config.models import load_catalogue
 from mamori.config.settings import load_settings
 from mamori.errors import MamoriError
 from mamori.monitor.app.engines import choose
 from mamori.monitor.events import Pcm
-from mamori.monitor.recognition.port import Depth, ReadJob, StreamJob, StreamReply, Transcript
-from mamori.monitor.recognition.workers.spec import (
-    DEFAULT_FACTORY,
-    EngineFactory,
-    EngineSet,
-    EngineSpec,
+from mamori.monitor.recognition.config import RecognitionConfig
+from mamori.monitor.recognition.engines.vosk import VoskEngine
+from mamori.monitor.recognition.engines.whisper import WhisperEngine
+from mamori.monitor.recognition.models.spec import EngineName
+from mamori.monitor.recognition.models.store import ModelStore
+from mamori.monitor.recognition.port import (
+    Depth,
+    StreamDecoder,
+    StreamEngine,
+    Transcript,
+    UtteranceEngine,
 )
 
-# Recognisers are opened for one rate.
-_SLOTS: Final = {LINE_RATE_HZ: 0, WIDE_RATE_HZ: 1}
+# A node feeds a stream engine in pieces of this length.
+_PIECE_MS: Final = RecognitionConfig().partial_interval_ms
 
 
 class Engine(StrEnum):
@@ -35,6 +39,11 @@ class Engine(StrEnum):
     VOSK = "Vosk"
     QUICK = "whisper, quick"
     THOROUGH = "whisper, thorough"
+
+    @property
+    def reads_again(self) -> bool:
+        """Whether it can be shown phrases and asked once more."""
+        return self is not Engine.VOSK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,102 +61,112 @@ class Models:
 
 
 def find_models(vosk: Sequence[str], whisper: Sequence[str]) -> Models:
-    """Models for these languages, as a node would choose them; nothing is fetched."""
+    """Verified models for these languages; Vosk's are fetched where the catalogue allows it."""
     models_dir = load_settings().recognition.models_dir
+    store = ModelStore(models_dir, load_catalogue())
     absent: list[str] = []
     found: dict[str, Path] = {}
     for language in vosk:
         try:
-            choice = choose(engine="vosk", languages=(language,), models_dir=models_dir)
-            found |= choice.stream_models
+            _fetch(store, language)
+            found |= choose(
+                engine="vosk", languages=(language,), models_dir=models_dir
+            ).stream_models
         except MamoriError as error:
             absent.append(f"Vosk, {language}: not measured: {error}")
-    utterance_model = None
+    model = None
     try:
-        choice = choose(engine="whisper", languages=tuple(whisper), models_dir=models_dir)
-        utterance_model = choice.utterance_model
+        model = choose(
+            engine="whisper", languages=tuple(whisper), models_dir=models_dir
+        ).utterance_model
     except MamoriError as error:
         absent.append(f"whisper: not measured: {error}")
-    return Models(vosk=found, whisper=utterance_model, absent=tuple(absent))
+    return Models(vosk=found, whisper=model, absent=tuple(absent))
+
+
+def _fetch(store: ModelStore, language: str) -> None:
+    """Get the first Vosk model of the language that may be fetched, where none is here."""
+    specs = [
+        spec
+        for spec in store.catalogue
+        if spec.engine is EngineName.VOSK and language in spec.languages
+    ]
+    if not any(store.locate(spec.name) for spec in specs):
+        for spec in (spec for spec in specs if spec.auto_fetch):
+            store.get(spec.name)
+            return
 
 
 class Worker:
-    """The engines of a node's worker, in this process; loaded at the first question."""
+    """The engines of a node's worker, in this process; each is loaded at its first question."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(
+        self,
+        models: Models,
+        *,
+        utterance_engine: Callable[[Path], UtteranceEngine] = WhisperEngine,
+        stream_engine: Callable[[dict[str, Path]], StreamEngine] = VoskEngine,
+    ) -> None:
         self._models = models
-        self._engines: EngineSet | None = None
+        self._load_utterance, self._load_stream = utterance_engine, stream_engine
+        self._utterance: UtteranceEngine | None = None
+        self._stream: StreamEngine | None = None
 
     def ask(self, engine: Engine, line: Band, language: str) -> Ask:
-        """Who answers for an engine on a line."""
-        if self._engines is None:
-            self._engines = _load(self._models)
-        asked: dict[str, Any] = {"language": language, "sample_rate_hz": line.rate_hz}
+        """Who answers for an engine on a line; ValueError where its model is absent."""
         if engine is Engine.VOSK:
-            return partial(_stream, self._engines, slot=_SLOTS[line.rate_hz], **asked)
+            return _Listening(
+                self._streaming().open_decoder(language=language, sample_rate_hz=line.rate_hz),
+                line.rate_hz,
+            )
         depth = Depth.QUICK if engine is Engine.QUICK else Depth.THOROUGH
-        return partial(_read, self._engines, depth=depth, **asked)
+        return _Reading(self._reading(), language, line.rate_hz, depth)
+
+    def _streaming(self) -> StreamEngine:
+        if self._stream is None:
+            self._stream = self._load_stream(self._models.vosk)
+        return self._stream
+
+    def _reading(self) -> UtteranceEngine:
+        if self._utterance is None:
+            if self._models.whisper is None:
+                raise ValueError("there is no whisper model")
+            self._utterance = self._load_utterance(self._models.whisper)
+        return self._utterance
 
 
-def _load(models: Models) -> EngineSet:
-    spec = EngineSpec(stream_models=models.vosk, utterance_model=models.whisper)
-    engines = _factory()(spec)
-    engines.start()
-    return engines
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    engine: UtteranceEngine
+    language: str
+    sample_rate_hz: int
+    depth: Depth
 
-
-def _factory() -> EngineFactory:
-    module, _, name = DEFAULT_FACTORY.partition(":")
-    factory: EngineFactory = getattr(import_module(module), name)
-    return factory
-
-
-def _read(
-    engines: EngineSet,
-    pcm: Pcm,
-    *,
-    depth: Depth,
-    language: str,
-    sample_rate_hz: int,
-    voice: str,
-    phrases: Sequence[str] = (),
-) -> Transcript:
-    del voice  # an utterance engine keeps nothing of it
-    reply = engines.decode(
-        ReadJob(
-            pcm=pcm,
-            language=language,
-            sample_rate_hz=sample_rate_hz,
-            depth=depth,
+    def __call__(self, pcm: Pcm, *, voice: str, phrases: Sequence[str] = ()) -> Transcript:
+        del voice  # an utterance engine keeps nothing of it
+        return self.engine.transcribe(
+            pcm,
+            language=self.language,
+            sample_rate_hz=self.sample_rate_hz,
+            depth=self.depth,
             phrases=tuple(phrases),
         )
-    )
-    assert isinstance(reply, Transcript)
-    return reply
 
 
-def _stream(
-    engines: EngineSet,
-    pcm: Pcm,
-    *,
-    slot: int,
-    language: str,
-    sample_rate_hz: int,
-    voice: str,
-    phrases: Sequence[str] = (),
-) -> Transcript:
-    del phrases  # a stream engine takes none
-    reply = engines.decode(
-        StreamJob(
-            slot=slot,
-            voice=voice,
-            pcm=pcm,
-            language=language,
-            sample_rate_hz=sample_rate_hz,
-            begins=True,
-            finishes=True,
-        )
-    )
-    assert isinstance(reply, StreamReply)
-    assert reply.transcript is not None
-    return reply.transcript
+@dataclass(slots=True)
+class _Listening:
+    """One recogniser that is lent to one voice after another."""
+
+    decoder: StreamDecoder
+    sample_rate_hz: int
+    voice: str | None = None
+
+    def __call__(self, pcm: Pcm, *, voice: str, phrases: Sequence[str] = ()) -> Transcript:
+        del phrases  # a stream engine takes none
+        if voice != self.voice:
+            self.decoder.forget()
+            self.voice = voice
+        piece = _PIECE_MS * self.sample_rate_hz // 1000
+        for start in range(0, len(pcm), piece):
+            self.decoder.accept(pcm[start : start + piece])
+        return self.decoder.finish()

@@ -212,15 +212,16 @@ class Table:
 class Report:
     """What one measurement found: its tables, and single figures by name.
 
-    ``costs`` are figures of the machine: they differ from run to run.
+    ``costs`` are figures of the machine: they differ from run to run. ``notes`` stand before all.
     """
 
     tables: list[Table] = field(default_factory=list)
     costs: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def markdown(self) -> str:
-        """The tables one after another, then the costs."""
-        parts = [table.markdown() for table in self.tables]
+        """The notes, the tables one after another, then the costs."""
+        parts = [*self.notes, *(table.markdown() for table in self.tables)]
         parts += [f"{name}: {value:g}" for name, value in self.costs.items()]
         return "\n\n".join(parts)
 

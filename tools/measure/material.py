@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -22,12 +22,14 @@ class Recording:
     """One recording; without a ``path`` the calculated sound of that ``name``.
 
     ``text`` is empty where nobody speaks or nobody wrote it down; ``phrase`` is a part of it.
+    ``is_abusive`` recordings must not be lost in silence.
     """
 
     name: str
     path: Path | None
     text: str = ""
     phrase: str | None = None
+    is_abusive: bool = False
 
     def carried(self, line: Band, *, levelled: bool) -> Pcm:
         """What a node gets of it."""
@@ -49,6 +51,10 @@ class Material:
     def has_phrases(self) -> bool:
         """Whether phrases can be listened for."""
         return any(recording.phrase for recording in self.recordings)
+
+    def thinned(self, every: int) -> Material:
+        """The first, and every ``every``-th after it."""
+        return replace(self, recordings=self.recordings[::every])
 
 
 def korean_read() -> Material:
@@ -74,7 +80,11 @@ def japanese_synthesised() -> Material:
         language="ja",
         recordings=tuple(
             Recording(
-                name=line.recording, path=recording_of(line), text=line.text, phrase=line.phrase
+                name=line.recording,
+                path=recording_of(line),
+                text=line.text,
+                phrase=line.phrase,
+                is_abusive=line.kind == "harassing",
             )
             for line in lines
         ),
@@ -126,7 +136,11 @@ def _transcribed(
 
 
 def _acted(collection: str, label: str, name: str, language: str) -> Material:
-    recordings = tuple(_silent(clip) for clip in clips(collection) if clip.label == label)
+    recordings = tuple(
+        Recording(name=clip.path.name, path=clip.path, is_abusive=True)
+        for clip in clips(collection)
+        if clip.label == label
+    )
     return Material(name=name, language=language, recordings=recordings, levelled=False)
 
 

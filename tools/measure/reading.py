@@ -9,13 +9,14 @@ from typing import Protocol
 
 import numpy as np
 from tools.measure.bands import Band
+from tools.measure.listening import Ears, ears
 from tools.measure.material import Material, Recording
 from tools.measure.sessions import started
-from tools.measure.spotting import PhraseList, candidates
+from tools.measure.spotting import PhraseList
 
 from mamori.monitor.app.replay import frames
 from mamori.monitor.events import Channel, Pcm, SpeechAudio, SpeechEnded
-from mamori.monitor.recognition.port import LOW_CONFIDENCE, Transcript
+from mamori.monitor.recognition.port import LOW_CONFIDENCE, RecognitionError, Transcript
 from mamori.monitor.speech import ChannelSpeech, SpeechConfig
 
 
@@ -30,21 +31,19 @@ class Ask(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecondReading:
-    """An utterance read once more with ``phrases`` in mind."""
-
-    phrases: tuple[str, ...]
-    text: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Heard:
-    """What was made of one recording; seconds of processor time and of the utterances' audio."""
+    """What was made of one recording; seconds of processor time and of the utterances' audio.
+
+    ``found`` are the listed phrases in the first readings, ``found_again`` those that a second one
+    added, ``lured`` those added where nothing but phrases that nobody said was shown.
+    """
 
     recording: Recording
     transcripts: list[Transcript] = field(default_factory=list)
-    again: list[SecondReading] = field(default_factory=list)
+    found: set[str] = field(default_factory=set)
+    found_again: set[str] = field(default_factory=set)
+    lured: set[str] = field(default_factory=set)
     read_again: int = 0
     cpu_s: float = 0.0
     again_cpu_s: float = 0.0
@@ -64,6 +63,16 @@ class Heard:
     def has_sure_words(self) -> bool:
         """Whether any utterance gave words that are not marked as unsure."""
         return any(each.text and LOW_CONFIDENCE not in each.marks for each in self.transcripts)
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether anything says that words are doubtful or may be missing."""
+        return any(each.marks for each in self.transcripts)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether there is neither a word nor a mark."""
+        return not self.has_words and not self.is_marked
 
 
 def utterances(pcm: Pcm, language: str, rate_hz: int) -> list[Pcm]:
@@ -93,50 +102,65 @@ def read(
     ask: Ask,
     phrases: PhraseList | None,
     *,
+    reads_again: bool = True,
     cpu_s: Callable[[], float] = time.process_time,
 ) -> list[Heard]:
-    """Every recording of ``material``, once for its words and, with ``phrases``, once more.
+    """Every recording of ``material`` for its words and, with ``phrases``, for those.
 
-    An utterance that nearly holds phrases is read again with those in mind; where it nearly holds
-    phrases that were not said, also with those alone, which tempts the engine most. The first
-    recording is read once beforehand: what an engine sets up at first is no cost of reading.
+    As a node does it, an utterance that nearly holds phrases is read again with those in mind. To
+    tempt the engine more than a node would, it is also read again with those alone that nobody
+    said. ``reads_again`` is False for an engine that cannot be shown phrases.
     """
-    _hear(material.recordings[0], material, line, ask, None, cpu_s)
-    return [
-        _hear(recording, material, line, ask, phrases, cpu_s) for recording in material.recordings
-    ]
+    reader = _Reader(ask, ears(phrases) if phrases else None, reads_again, cpu_s)
+    found = []
+    for recording in material.recordings:
+        pcm = recording.carried(line, levelled=material.levelled)
+        heard = Heard(recording=recording)
+        for utterance in utterances(pcm, material.language, line.rate_hz):
+            heard.audio_s += len(utterance) / line.rate_hz
+            reader.hear(utterance, heard)
+        found.append(heard)
+    return found
 
 
-def _hear(
-    recording: Recording,
-    material: Material,
-    line: Band,
-    ask: Ask,
-    phrases: PhraseList | None,
-    cpu_s: Callable[[], float],
-) -> Heard:
-    heard = Heard(recording=recording)
-    pcm = recording.carried(line, levelled=material.levelled)
-    unsaid: tuple[str, ...] = ()
-    if phrases is not None:
-        said = phrases.said_in(recording.text)
-        unsaid = tuple(each for each in phrases.all if each not in said)
-    for utterance in utterances(pcm, material.language, line.rate_hz):
-        began_s = cpu_s()
-        transcript = ask(utterance, voice=recording.name)
-        heard.cpu_s += cpu_s() - began_s
-        heard.audio_s += len(utterance) / line.rate_hz
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    ask: Ask
+    ears: Ears | None
+    reads_again: bool
+    clock_s: Callable[[], float]
+
+    def hear(self, utterance: Pcm, heard: Heard) -> None:
+        transcript, cpu_s = self._asked(utterance, heard)
+        heard.cpu_s += cpu_s
         heard.transcripts.append(transcript)
-        if phrases is None or not transcript.text:
-            continue
-        near = candidates(phrases.all, transcript.text, material.language)
-        tempting = candidates(unsaid, transcript.text, material.language)
-        heard.read_again += bool(near)
-        for shown in dict.fromkeys((near, tempting)):
-            if shown:
-                began_s = cpu_s()
-                again = ask(utterance, voice=recording.name, phrases=shown)
-                if shown == near:
-                    heard.again_cpu_s += cpu_s() - began_s
-                heard.again.append(SecondReading(phrases=shown, text=again.text))
-    return heard
+        if self.ears is None or not transcript.text:
+            return
+        heard.found |= self.ears.listed.found(transcript.text)
+        if self.reads_again:
+            self._hear_again(utterance, transcript.text, heard, self.ears)
+
+    def _hear_again(self, utterance: Pcm, first: str, heard: Heard, ears_: Ears) -> None:
+        near, tempting = ears_.listed.candidates(first), ears_.lures.candidates(first)
+        second = ""
+        if near:
+            transcript, cpu_s = self._asked(utterance, heard, near)
+            second = transcript.text
+            heard.read_again += 1
+            heard.again_cpu_s += cpu_s
+            heard.found_again |= ears_.listed.found_again(second, first=first, shown=near)
+        if tempting:
+            if tempting != near:
+                second = self._asked(utterance, heard, tempting)[0].text
+            heard.lured |= ears_.lures.found_again(second, first=first, shown=tempting)
+
+    def _asked(
+        self, utterance: Pcm, heard: Heard, phrases: Sequence[str] = ()
+    ) -> tuple[Transcript, float]:
+        began_s = self.clock_s()
+        try:
+            reply = self.ask(utterance, voice=heard.recording.name, phrases=phrases)
+        except RecognitionError as error:
+            # A node says of such an utterance that it was given up, and why.
+            reply = Transcript(text="", marks=(error.code,))
+        return reply, self.clock_s() - began_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Final
 
@@ -19,11 +19,14 @@ from tools.measure.speech_plan import (
     WHISPER_LANGUAGES,
     Job,
     Plan,
+    lacks_everything,
     plan,
 )
 from tools.measure.speech_tables import (
     costs_table,
     errors_table,
+    false_table,
+    lost_names_table,
     lost_table,
     phrases_table,
     words_table,
@@ -36,12 +39,22 @@ _SOUNDS: Final = {
     "sounds": "Words in music, tones, crying, silence and noise",
     "announcements": "Words in English announcements",
 }
+_BOTH: Final = (
+    "Vosk and whisper together: whisper gives the finals, the same as alone; Vosk the live words."
+)
 
 
-def measure(parts: Sequence[str] = PARTS, *, tell: Tell) -> tuple[Report, Plan]:
-    """Everything that can be measured here, on as many processes as there are cores."""
+def measure(parts: Sequence[str] = PARTS, *, tell: Tell, every: int = 1) -> tuple[Report, Plan]:
+    """Everything that can be measured here, on as many processes as there are cores.
+
+    ``every`` n takes one recording in n.
+    """
+    nothing = lacks_everything()
+    if nothing is not None:
+        tell(nothing)
+        return Report(), Plan(jobs=(), absent=(nothing,))
     models = find_models(VOSK_LANGUAGES, WHISPER_LANGUAGES)
-    todo = plan(parts, models)
+    todo = plan(parts, models, every=every)
     for line in todo.absent:
         tell(line)
     if not todo.jobs:
@@ -52,7 +65,10 @@ def measure(parts: Sequence[str] = PARTS, *, tell: Tell) -> tuple[Report, Plan]:
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=_start, initargs=(models,)
     ) as pool:
-        return report(_all(pool, todo.jobs, tell)), todo
+        found = report(_all(pool, todo.jobs, tell))
+    found.notes += [] if every == 1 else [f"One recording in {every}: a quick look, no result."]
+    found.notes += [line.split("\n")[0] for line in todo.absent]
+    return found, todo
 
 
 _worker: Worker | None = None
@@ -66,18 +82,23 @@ def _start(models: Models) -> None:
 def _do(job: Job) -> list[Heard]:
     assert _worker is not None
     ask = _worker.ask(job.engine, job.line, job.material.language)
-    return read(job.material, job.line, ask, job.phrases)
+    # What is set up at the first question is no cost of reading.
+    first = job.material.thinned(len(job.material.recordings))
+    read(first, job.line, ask, None)
+    return read(job.material, job.line, ask, job.phrases, reads_again=job.engine.reads_again)
 
 
 def _all(pool: Executor, jobs: Sequence[Job], tell: Tell) -> Results:
     """The results in the order of ``jobs``; the long ones are begun first."""
     order = sorted(range(len(jobs)), key=lambda index: -_weight(jobs[index]))
-    running = {index: pool.submit(_do, jobs[index]) for index in order}
-    for number, index in enumerate(order, start=1):
+    running = {pool.submit(_do, jobs[index]): index for index in order}
+    done: dict[int, list[Heard]] = {}
+    for number, future in enumerate(as_completed(running), start=1):
+        index = running[future]
+        done[index] = future.result()
         job = jobs[index]
-        running[index].result()
         tell(f"{number} of {len(jobs)}: {job.material.name}, {job.engine}, {job.line}")
-    return [(job, running[index].result()) for index, job in enumerate(jobs)]
+    return [(job, done[index]) for index, job in enumerate(jobs)]
 
 
 def _weight(job: Job) -> int:
@@ -94,11 +115,13 @@ def report(results: Results) -> Report:
         heard = {f"{j.engine}, {j.material.language}": h for j, h in results if _is(j, name)}
         if heard:
             tables.append(words_table(f"{title}, {_most(heard.values())} recordings", heard))
-    shouting = {f"{j.material.name}, {j.engine}": h for j, h in results if j.part == "shouting"}
-    if shouting:
-        tables.append(lost_table("Shouting and anger that give no words", shouting))
-    goals = goals_table(results)
-    return Report([*tables, goals] if goals.rows else tables)
+    abuse = _abuse(results)
+    if abuse:
+        tables += [lost_table(abuse), lost_names_table(abuse)]
+    tables.append(goals_table(results))
+    engines = {job.engine for job, _ in results}
+    notes = [_BOTH] if {Engine.VOSK, Engine.QUICK} <= engines else []
+    return Report([table for table in tables if table.rows], notes=notes)
 
 
 def _errors_tables(texts: Results) -> Iterable[Table]:
@@ -114,7 +137,23 @@ def _phrases_tables(texts: Results) -> Iterable[Table]:
         if asked:
             phrases = asked[0][0].phrases
             assert phrases is not None
-            yield phrases_table(f"Phrases, {name}", phrases, _by_engine(asked))
+            title = (
+                f"Phrases, {name}: {len(phrases.spoken)} spoken,"
+                f" {len(phrases.altered)} with another ending that nobody spoke"
+            )
+            yield phrases_table(title, phrases, _by_engine(asked))
+            lines = {f"{job.material.name}, {job.engine}, {job.line}": h for job, h in asked}
+            yield false_table(lines, phrases)
+
+
+def _abuse(results: Results) -> dict[str, list[Heard]]:
+    """What must not be lost, by set and engine, over all lines."""
+    found: dict[str, list[Heard]] = {}
+    for job, heard in results:
+        abusive = [each for each in heard if each.recording.is_abusive]
+        if abusive:
+            found.setdefault(f"{job.material.name}, {job.engine}", []).extend(abusive)
+    return found
 
 
 def _is(job: Job, name: str) -> bool:

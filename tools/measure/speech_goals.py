@@ -7,7 +7,7 @@ from typing import Final
 
 from tools.measure.bands import Band
 from tools.measure.engines import Engine
-from tools.measure.figures import Mean, Table, error
+from tools.measure.figures import Mean, Share, Table, error
 from tools.measure.reading import Heard
 from tools.measure.speech_plan import Job
 from tools.measure.speech_tables import errors, false_alarms, phrases_found
@@ -26,7 +26,11 @@ def goals_table(results: Sequence[tuple[Job, Sequence[Heard]]]) -> Table:
     table = Table(
         title="Goals",
         rows_are="figure",
-        columns=[("measured", str), ("goal", str), ("met", lambda met: "yes" if met else "**no**")],
+        columns=[
+            ("measured", str),
+            ("goal", str),
+            ("", lambda met: "met" if met else "**not met**"),
+        ],
     )
     for name, measured, goal, met in _goals(results):
         table.rows[name] = [measured, goal, met]
@@ -41,31 +45,29 @@ def _goals(results: Sequence[tuple[Job, Sequence[Heard]]]) -> Iterator[_Goal]:
         if heard:
             words = sum(each.has_words for each in heard)
             yield f"{engine}: sounds with words", f"{words} of {len(heard)}", "0", words == 0
-        heard = [each for job, many in of_engine if job.part == "shouting" for each in many]
+        heard = [h for _, hs in of_engine for h in hs if h.recording.is_abusive]
         if heard:
-            lost = sum(not each.has_words for each in heard)
-            yield f"{engine}: shouting lost", f"{lost} of {len(heard)}", "0", lost == 0
+            lost = sum(each.is_lost for each in heard)
+            name = f"{engine}: abuse, shouting, anger lost without a mark"
+            yield name, f"{lost} of {len(heard)}", "0", lost == 0
 
 
 def _texts(results: Sequence[tuple[Job, Sequence[Heard]]], engine: Engine) -> Iterator[_Goal]:
-    korean = [h for job, hs in results if _is(job, "ko", Band.MULAW) for h in hs]
+    korean = [(job, h) for job, hs in results if _is(job, "ko", Band.MULAW) for h in hs]
     if korean:
-        yield _error(f"{engine}: Korean, {Band.MULAW}", errors(korean, "ko"), _KOREAN_ERROR[engine])
-        phrases = next(job.phrases for job, _ in results if _is(job, "ko", Band.MULAW))
+        heard = [each for _, each in korean]
+        phrases = korean[0][0].phrases
         assert phrases is not None
-        found, false = phrases_found(korean, phrases)[1], false_alarms(korean, phrases)[1]
+        yield _error(f"{engine}: Korean, {Band.MULAW}", errors(heard, "ko"), _KOREAN_ERROR[engine])
+        found, false = phrases_found(heard, phrases).second, false_alarms(heard, phrases)
         yield (
             f"{engine}: Korean phrases found, {Band.MULAW}",
-            f"{found.hits} of {found.of}",
-            f"{_FOUND_SHARE:.0%}",
+            found.as_count(),
+            f"at least {_FOUND_SHARE:.0%}",
             found.hits >= _FOUND_SHARE * found.of,
         )
-        yield (
-            f"{engine}: Korean phrases nobody said, {Band.MULAW}",
-            f"{false.hits} of {false.of}",
-            "0",
-            false.hits == 0,
-        )
+        yield _none(f"{engine}: Korean phrases nobody said, {Band.MULAW}", false.second)
+        yield _none(f"{engine}: the same, look-alikes alone shown", false.lured)
     japanese = [h for job, hs in results if _is(job, "ja", Band.TELEPHONE) for h in hs]
     if japanese:
         yield _error(
@@ -82,3 +84,7 @@ def _is(job: Job, language: str, line: Band) -> bool:
 
 def _error(name: str, measured: Mean, goal: float) -> _Goal:
     return name, measured.as_text(), f"at most {error(goal)}", measured.mean <= goal
+
+
+def _none(name: str, false: Share) -> _Goal:
+    return name, false.as_count(), "0", false.hits == 0

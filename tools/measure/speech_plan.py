@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from tools.measure import material
+from tools.measure import data, material
 from tools.measure.bands import Band
 from tools.measure.data import NotHereError
 from tools.measure.engines import Engine, Models
@@ -18,6 +18,8 @@ from tools.measure.spotting import PhraseList, phrase_list
 PARTS: Final = ("texts", "sounds", "shouting")
 VOSK_LANGUAGES: Final = ("ja", "ko")
 WHISPER_LANGUAGES: Final = ("ja", "ko", "en")
+QUICK_EVERY: Final = 8
+"""``--quick`` takes one recording in so many: under two minutes on one core."""
 _TRANSCRIBED: Final = (
     material.korean_read,
     material.korean_acted,
@@ -58,18 +60,43 @@ class Plan:
     absent: tuple[str, ...]
 
 
-def plan(parts: Iterable[str], models: Models) -> Plan:
-    """The jobs of these ``PARTS`` with the models and the data that are here."""
-    absent = list(models.absent)
+class _Sets:
+    """The sets that are here; those that are not, by what they lack."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._lacking: dict[str, list[str]] = {}
+
+    def present(self, makers: Iterable[_Make]) -> Iterator[Material]:
+        for make in makers:
+            try:
+                yield make().thinned(self._every)
+            except NotHereError as error:
+                name = (make.func if isinstance(make, partial) else make).__name__
+                names = self._lacking.setdefault(str(error), [])
+                if name not in names:
+                    names.append(name)
+
+    def absent(self) -> Iterator[str]:
+        for problem, names in self._lacking.items():
+            yield f"{', '.join(names).replace('_', ' ')}: not measured: {problem}"
+
+
+def plan(parts: Iterable[str], models: Models, *, every: int = 1) -> Plan:
+    """The jobs of these ``PARTS`` with the models and the data that are here.
+
+    ``every`` 1 takes all recordings, n one in n of each set.
+    """
+    sets = _Sets(every)
     jobs: list[Job] = []
     for part in parts:
-        jobs += _texts(models, absent) if part == "texts" else _others(part, models, absent)
-    return Plan(jobs=tuple(jobs), absent=tuple(dict.fromkeys(absent)))
+        jobs += _texts(sets, models) if part == "texts" else _others(part, sets, models)
+    return Plan(jobs=tuple(jobs), absent=(*models.absent, *sets.absent()))
 
 
-def _texts(models: Models, absent: list[str]) -> list[Job]:
-    sets = list(_present(_TRANSCRIBED, absent))
-    lists = {language: _phrases(sets, language) for language in {each.language for each in sets}}
+def _texts(sets: _Sets, models: Models) -> list[Job]:
+    here = list(sets.present(_TRANSCRIBED))
+    lists = {language: _phrases(here, language) for language in {each.language for each in here}}
     return [
         Job(
             part="texts",
@@ -78,27 +105,18 @@ def _texts(models: Models, absent: list[str]) -> list[Job]:
             material=each,
             phrases=lists[each.language] if each.has_phrases else None,
         )
-        for each in sets
+        for each in here
         for engine in models.engines(each.language)
         for line in Band
     ]
 
 
-def _others(part: str, models: Models, absent: list[str]) -> list[Job]:
+def _others(part: str, sets: _Sets, models: Models) -> list[Job]:
     return [
         Job(part=part, engine=engine, line=_SOUNDS_LINE, material=each)
-        for each in _present(_OTHERS[part], absent)
+        for each in sets.present(_OTHERS[part])
         for engine in models.engines(each.language)
     ]
-
-
-def _present(makers: Iterable[_Make], absent: list[str]) -> Iterable[Material]:
-    for make in makers:
-        try:
-            yield make()
-        except NotHereError as error:
-            name = (make.func if isinstance(make, partial) else make).__name__
-            absent.append(f"{name.replace('_', ' ')}: not measured: {error}")
 
 
 def _phrases(sets: Sequence[Material], language: str) -> PhraseList:
@@ -113,3 +131,10 @@ def _phrases(sets: Sequence[Material], language: str) -> PhraseList:
         [recording.text for recording in recordings],
         language,
     )
+
+
+def lacks_everything() -> str | None:
+    """One line where the folder of recordings is absent altogether; None where it is there."""
+    if data.SHARED_DATA.is_dir():
+        return None
+    return "nothing measured: needs ../shared/data, the folder of recordings, which is not here"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tools.measure.bands import Band
 from tools.measure.figures import Mean, Share, Table, count, letter_edits, mean, ratio
+from tools.measure.listening import ears
 from tools.measure.reading import Heard
-from tools.measure.spotting import PhraseList, hits, written
+from tools.measure.spotting import PhraseList, written
 
 ByBand = Mapping[Band, Sequence[Heard]]
 
@@ -38,7 +40,10 @@ def errors(heard: Sequence[Heard], language: str) -> Mean:
 
 
 def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBand]) -> Table:
-    """Phrases found and phrases that nobody said, after the first reading and after the second."""
+    """Phrases found, and phrases that nobody said, after the first reading and after the second.
+
+    The first row is what the same matcher makes of the true transcripts: no engine can do better.
+    """
     table = Table(
         title=title,
         rows_are="engine, line",
@@ -47,54 +52,86 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
             ("found, after the second", ratio),
             ("false, first reading", count),
             ("false, after the second", count),
+            ("false, look-alikes alone shown", count),
             ("utterances read again", ratio),
         ],
     )
+    recordings = {
+        each.recording.name: each.recording
+        for bands in by_engine.values()
+        for heard in bands.values()
+        for each in heard
+    }
+    listed = ears(phrases).listed
+    told = [Heard(recording=r, found=set(listed.found(r.text))) for r in recordings.values()]
+    hits, false = phrases_found(told, phrases), false_alarms(told, phrases)
+    table.rows["the transcripts themselves"] = [hits.first, None, false.first, None, None, None]
     for engine, bands in by_engine.items():
         for band, heard in bands.items():
-            found, false = phrases_found(heard, phrases), false_alarms(heard, phrases)
+            hits, false = phrases_found(heard, phrases), false_alarms(heard, phrases)
             again = sum(each.read_again for each in heard)
             spoken = sum(bool(each.text) for one in heard for each in one.transcripts)
             table.rows[f"{engine}, {band}"] = [
-                found[0],
-                found[1] if again else None,
-                false[0],
-                false[1] if again else None,
+                hits.first,
+                hits.second if again else None,
+                false.first,
+                false.second if again else None,
+                false.lured if again else None,
                 Share(again, spoken) if again else None,
             ]
     return table
 
 
-def phrases_found(heard: Sequence[Heard], phrases: PhraseList) -> tuple[Share, Share]:
-    """Spoken phrases found of all that were spoken, after the first reading and the second."""
-    return _shares(heard, phrases, said=True)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """After the first reading, after the second, and with look-alikes alone shown for that one."""
+
+    first: Share
+    second: Share
+    lured: Share
 
 
-def false_alarms(heard: Sequence[Heard], phrases: PhraseList) -> tuple[Share, Share]:
-    """Phrases found in recordings that do not hold them, after the first reading and the second."""
-    return _shares(heard, phrases, said=False)
+def phrases_found(heard: Sequence[Heard], phrases: PhraseList) -> Found:
+    """Of the phrases that were spoken; once for each recording that holds one."""
+    return _found(heard, phrases, said=True)
 
 
-def _shares(heard: Sequence[Heard], phrases: PhraseList, *, said: bool) -> tuple[Share, Share]:
-    first = second = asked = 0
+def false_alarms(heard: Sequence[Heard], phrases: PhraseList) -> Found:
+    """Of the listed phrases that a recording does not hold; once for each recording."""
+    return _found(heard, phrases, said=False)
+
+
+def _found(heard: Sequence[Heard], phrases: PhraseList, *, said: bool) -> Found:
+    first = second = lured = asked = 0
     for each in heard:
         in_it = set(phrases.said_in(each.recording.text))
         of = in_it if said else set(phrases.all) - in_it
-        texts = [transcript.text for transcript in each.transcripts]
-        found = hits(sorted(of), texts, phrases.language)
-        first += len(found)
-        second += len(found | (_again(each, phrases) & of))
+        first += len(each.found & of)
+        second += len((each.found | each.found_again) & of)
+        lured += len((each.found | each.lured) & of)
         asked += len(of)
-    return Share(first, asked), Share(second, asked)
+    return Found(Share(first, asked), Share(second, asked), Share(lured, asked))
 
 
-def _again(heard: Heard, phrases: PhraseList) -> set[str]:
-    """What a second reading confirmed of the phrases that it was asked for."""
-    return {
-        phrase
-        for second in heard.again
-        for phrase in hits(second.phrases, [second.text], phrases.language)
-    }
+def false_table(rows: Mapping[str, Sequence[Heard]], phrases: PhraseList) -> Table:
+    """Each phrase that was found and not said, in what, and what the first reading was."""
+    table = Table(
+        title=f"Phrases found that nobody said, {phrases.language}",
+        rows_are="engine, line, recording",
+        columns=[("said", str), ("first reading", str), ("found", str), ("when", str)],
+    )
+    for name, heard in rows.items():
+        for each in heard:
+            said = set(phrases.said_in(each.recording.text))
+            for when, found in (
+                ("first reading", each.found),
+                ("second", each.found_again - each.found),
+                ("look-alikes alone", each.lured - each.found - each.found_again),
+            ):
+                for number, phrase in enumerate(sorted(found - said)):
+                    row = f"{name}, {each.recording.name}, {when}" + ("'" * number)
+                    table.rows[row] = [each.recording.text, each.text, phrase, when]
+    return table
 
 
 def costs_table(by_engine: Mapping[str, ByBand]) -> Table:
@@ -142,13 +179,14 @@ def words_table(title: str, rows: Mapping[str, Sequence[Heard]]) -> Table:
     return table
 
 
-def lost_table(title: str, rows: Mapping[str, Sequence[Heard]]) -> Table:
-    """Recordings of speech in which no words were heard, and why; or only doubtful ones."""
+def lost_table(rows: Mapping[str, Sequence[Heard]]) -> Table:
+    """Recordings of abuse or anger in which no words were heard, and whether anything says so."""
     table = Table(
-        title=title,
+        title="Abuse, shouting and anger that give no words",
         rows_are="set, engine",
         columns=[
             ("without words", count),
+            ("of these without a mark", str),
             ("of these no speech found", str),
             ("all words marked as unsure", count),
         ],
@@ -157,7 +195,24 @@ def lost_table(title: str, rows: Mapping[str, Sequence[Heard]]) -> Table:
         unsure = sum(each.has_words and not each.has_sure_words for each in heard)
         table.rows[name] = [
             Share(sum(not each.has_words for each in heard), len(heard)),
+            sum(each.is_lost for each in heard),
             sum(not each.transcripts for each in heard),
             Share(unsure, len(heard)),
         ]
+    return table
+
+
+def lost_names_table(rows: Mapping[str, Sequence[Heard]]) -> Table:
+    """Which recordings those are."""
+    table = Table(
+        title="Lost without a mark",
+        rows_are="recording",
+        columns=[("set, engine", str), ("utterances", str)],
+    )
+    for name, heard in rows.items():
+        for each in heard:
+            if each.is_lost:
+                row = f"{each.recording.name} {each.recording.text}".strip()
+                row = row if row not in table.rows else f"{row} ({name})"
+                table.rows[row] = [name, len(each.transcripts)]
     return table

@@ -1,10 +1,10 @@
-"""Whether a phrase was heard: sounds compared, and the phrases to ask for made from transcripts."""
+"""Which phrases were said: made from true transcripts, and judged by nothing that is measured."""
 
 from __future__ import annotations
 
 import unicodedata
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from math import ceil
@@ -16,11 +16,8 @@ from tools.measure.numerals import spell_out
 
 from mamori.monitor.detectors.readings import JapaneseReader, create_reader
 
-HEARD_SCORE: Final = 85.0
-"""From this on a phrase counts as heard, its ending too."""
-CANDIDATE_SCORE: Final = 55.0
-"""From this on, below ``HEARD_SCORE``, a phrase is worth a second reading."""
-MOST_CANDIDATES: Final = 6
+# Variants of one sentence (스무 명, 이십 명) reach it, look-alikes with another ending do not.
+_HELD_PERCENT: Final = 85.0
 # An order and a question differ in the ending: it has to be heard as well.
 _ENDING_SHARE: Final = 0.4
 _LEAST_WORDS: Final = 3
@@ -36,12 +33,19 @@ _OTHER_ENDINGS: Final = {
 @lru_cache(maxsize=4096)
 def sounds(text: str, language: str) -> str:
     """``text`` as it sounds: jamo (ko), kana of the reading (ja), small letters otherwise."""
-    spelled = spell_out(unicodedata.normalize("NFKC", text), language)
+    spelled = in_words(text, language)
     if language == "ja":
         spelled = _reader().read(spelled)
     if language == "ko":
         spelled = unicodedata.normalize("NFD", spelled)
     return "".join(letter for letter in spelled.lower() if letter.isalnum())
+
+
+def in_words(text: str, language: str) -> str:
+    """``text`` without digits and full-width letters, as transcripts are written."""
+    spelled = spell_out(unicodedata.normalize("NFKC", text), language)
+    # The decimal point as it is spoken, and as it is written.
+    return spelled.replace("쩜", "점") if language == "ko" else spelled
 
 
 def written(text: str, language: str) -> str:
@@ -63,26 +67,17 @@ def similarity(phrase: str, text: str) -> float:
     return float(compare(phrase, text))
 
 
-def is_heard(phrase: str, text: str) -> bool:
+def holds(text: str, phrase: str) -> bool:
     """Whether ``text`` holds ``phrase`` and its ending, both as sounds."""
     ending = phrase[-ceil(len(phrase) * _ENDING_SHARE) :]
-    return min(similarity(phrase, text), similarity(ending, text)) >= HEARD_SCORE
-
-
-def candidates(phrases: Iterable[str], text: str, language: str) -> tuple[str, ...]:
-    """What ``text`` nearly holds of ``phrases``, best first, at most ``MOST_CANDIDATES``."""
-    heard = sounds(text, language)
-    scored = [(similarity(sounds(phrase, language), heard), phrase) for phrase in phrases]
-    near = [each for each in scored if CANDIDATE_SCORE <= each[0] < HEARD_SCORE]
-    near.sort(key=lambda each: (-each[0], each[1]))
-    return tuple(phrase for _, phrase in near[:MOST_CANDIDATES])
+    return min(similarity(phrase, text), similarity(ending, text)) >= _HELD_PERCENT
 
 
 @dataclass(frozen=True, slots=True)
 class PhraseList:
     """What is listened for: ``spoken`` in some recording, and ``altered``, spoken in none.
 
-    ``inseparable`` altered ones were left out: by ``is_heard`` the true transcripts hold them.
+    ``inseparable`` altered ones were left out: a true transcript as good as holds them.
     """
 
     language: str
@@ -98,20 +93,21 @@ class PhraseList:
     def said_in(self, transcript: str) -> tuple[str, ...]:
         """The phrases that a recording with this true transcript holds.
 
-        Found as in what an engine heard: some transcripts are variants of one sentence.
+        Nearly is enough: some transcripts are variants of one sentence.
         """
         said = sounds(transcript, self.language)
-        return tuple(each for each in self.spoken if is_heard(sounds(each, self.language), said))
+        return tuple(each for each in self.spoken if holds(said, sounds(each, self.language)))
 
 
 def phrase_list(phrases: Iterable[str], transcripts: Iterable[str], language: str) -> PhraseList:
     """Each phrase once, and each with another ending."""
     spoken = tuple(dict.fromkeys(phrases))
-    told = sorted(set(transcripts))
+    told = [sounds(transcript, language) for transcript in sorted(set(transcripts))]
     altered = tuple(dict.fromkeys(with_other_ending(phrase, language) for phrase in spoken))
-    held = hits(altered, told, language)
-    kept = tuple(each for each in altered if each not in held)
-    return PhraseList(language, spoken, kept, inseparable=len(held))
+    kept = tuple(
+        each for each in altered if not any(holds(text, sounds(each, language)) for text in told)
+    )
+    return PhraseList(language, spoken, kept, inseparable=len(altered) - len(kept))
 
 
 def stretch(transcript: str) -> str | None:
@@ -143,13 +139,3 @@ def with_other_ending(phrase: str, language: str) -> str:
         return Levenshtein.normalized_similarity(sounds(ending, language), sounds(other, language))
 
     return phrase[:-_ALTERED_LETTERS] + min(_OTHER_ENDINGS[language], key=likeness)
-
-
-def hits(phrases: Sequence[str], texts: Sequence[str], language: str) -> set[str]:
-    """The phrases that any of the texts holds."""
-    heard = [sounds(text, language) for text in texts]
-    return {
-        phrase
-        for phrase in phrases
-        if any(is_heard(sounds(phrase, language), text) for text in heard)
-    }
