@@ -27,7 +27,7 @@ _ACTIVE_DBFS: Final = -23.0
 _LINE_NOISE_DBFS: Final = -55.0
 # What lies this far below the loudest 10 ms of a sentence is no longer speech.
 _VOICED_RANGE_DB: Final = 35.0
-# The shortest pause lets the endpointer close (650 ms) and leaves a moment to breathe.
+# The shortest pause lets the endpointer close (400 ms) and leaves a moment to breathe.
 _LEAST_PAUSE_FRAMES: Final = 1200 // VOICED_FRAME_MS
 # Turns of a conversation; the recordings hold read sentences of up to 12 s as well.
 _LONGEST_SENTENCE_S: Final = 8.0
