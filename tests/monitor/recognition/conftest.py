@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import importlib.util
 import shutil
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,6 @@ import pytest
 
 from mamori.monitor.events import (
     Channel,
-    Pcm,
     SpeechAudio,
     SpeechEndCause,
     SpeechEnded,
@@ -37,7 +35,6 @@ from mamori.monitor.recognition.port import (
     Reply,
     StreamReply,
     Transcript,
-    TranscriptWord,
     WorkerLostError,
 )
 
@@ -89,88 +86,6 @@ class Speech:
             ),
             self.ended(utterance_id, at_ms, end_ms),
         ]
-
-
-@dataclass
-class FakeDecoder:
-    engine: FakeStream
-    heard_samples: int = 0
-    closed: bool = False
-
-    def accept(self, pcm: Pcm) -> str:
-        self.engine.on_accept()
-        self.engine.blocks.append(len(pcm))
-        self.engine.threads.add(threading.current_thread().name)
-        self.heard_samples += len(pcm)
-        return f"{self.heard_samples * 1000 // RATE_HZ} ms"
-
-    def finish(self) -> Transcript:
-        heard, self.heard_samples = self.heard_samples, 0
-        if not self.engine.says:
-            return Transcript(text="")
-        word = TranscriptWord(
-            text=self.engine.says, start_samples=800, end_samples=heard, confidence=0.5
-        )
-        return Transcript(text=self.engine.says, words=(word,), confidence=0.5)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@dataclass
-class FakeStream:
-    """A stream engine whose final says ``says``; ``on_accept`` may raise or block."""
-
-    says: str = "live words"
-    on_accept: Callable[[], None] = lambda: None
-    languages: frozenset[str] = frozenset({"ja", "ko"})
-    blocks: list[int] = field(default_factory=list)
-    threads: set[str] = field(default_factory=set)
-    decoders: list[FakeDecoder] = field(default_factory=list)
-    closed: bool = False
-
-    @property
-    def capabilities(self) -> EngineCapabilities:
-        return EngineCapabilities(
-            name="fake-stream", kind=EngineKind.STREAM, languages=self.languages, word_times=True
-        )
-
-    def open_decoder(self, *, language: str, sample_rate_hz: int) -> FakeDecoder:
-        self.threads.add(threading.current_thread().name)
-        decoder = FakeDecoder(self)
-        self.decoders.append(decoder)
-        return decoder
-
-    def close(self) -> None:
-        self.closed = True
-
-
-@dataclass
-class FakeReader:
-    """An utterance engine that answers ``answer(n)`` to its n-th utterance, from 0."""
-
-    answer: Callable[[int], Transcript] = lambda n: Transcript(text="read words", confidence=0.9)
-    languages: frozenset[str] = frozenset({"ja", "ko"})
-    heard: list[int] = field(default_factory=list)
-    threads: set[str] = field(default_factory=set)
-    closed: bool = False
-
-    @property
-    def capabilities(self) -> EngineCapabilities:
-        return EngineCapabilities(
-            name="fake-reader",
-            kind=EngineKind.UTTERANCE,
-            languages=self.languages,
-            word_times=False,
-        )
-
-    def transcribe(self, pcm: Pcm, *, language: str, sample_rate_hz: int) -> Transcript:
-        self.threads.add(threading.current_thread().name)
-        self.heard.append(len(pcm))
-        return self.answer(len(self.heard) - 1)
-
-    def close(self) -> None:
-        self.closed = True
 
 
 @dataclass
@@ -324,16 +239,6 @@ def reader_engine() -> EngineCapabilities:
 @pytest.fixture(scope="session")
 def speech() -> Speech:
     return Speech()
-
-
-@pytest.fixture
-def make_stream() -> type[FakeStream]:
-    return FakeStream
-
-
-@pytest.fixture
-def make_reader() -> type[FakeReader]:
-    return FakeReader
 
 
 def _package_folder(name: str) -> Path:

@@ -1,14 +1,17 @@
-"""Vosk: both shapes of its answers, its clock, its own endpoints, and bad models."""
+"""Vosk: both shapes of its answers, its clock, its own endpoints, its gate, and bad models."""
 
 import json
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from mamori.monitor.recognition.engines import vosk as vosk_module
+from mamori.monitor.recognition.engines.speech_gate import SpeechPresence
+from mamori.monitor.recognition.engines.vosk import VoskEngine
 from mamori.monitor.recognition.port import EngineKind, RecognitionError, TranscriptWord
-from mamori.monitor.recognition.vosk_engine import VoskEngine
 
 
 def plain(text, *words):
@@ -27,6 +30,7 @@ class ScriptedRecogniser:
         self.results = []
         self.fed_bytes = 0
         self.partial = ""
+        self.calls = []
         model.recogniser = self
 
     def SetWords(self, wanted):  # noqa: N802 - vosk's name
@@ -43,7 +47,26 @@ class ScriptedRecogniser:
         return json.dumps({"partial": self.partial})
 
     def Result(self):  # noqa: N802 - vosk's name
-        return self.results.pop(0)
+        self.calls.append("Result")
+        return self.results.pop(0) if self.results else plain("")
+
+    def FinalResult(self):  # noqa: N802 - vosk's name
+        self.calls.append("FinalResult")
+        return plain("")
+
+
+class ScriptedGate:
+    """Finds in the utterance what the test says."""
+
+    def __init__(self):
+        self.presence = SpeechPresence(share=0.9, peak=1.0)
+        self.heard_samples = 0
+
+    def hear(self, audio):
+        self.heard_samples += len(audio)
+
+    def reset(self):
+        self.heard_samples = 0
 
 
 @pytest.fixture
@@ -56,6 +79,10 @@ def scripted(monkeypatch, tmp_path):
         SetLogLevel=lambda level: None,
     )
     monkeypatch.setitem(sys.modules, "vosk", fake)
+    gate = ScriptedGate()
+    monkeypatch.setattr(vosk_module, "SpeechGate", lambda rate_hz: gate)
+    model.vosk_model_find_word = lambda word: -1
+    model.gate = gate
 
     def open_decoder(language="ko"):
         decoder = VoskEngine({language: tmp_path}).open_decoder(
@@ -63,6 +90,7 @@ def scripted(monkeypatch, tmp_path):
         )
         return decoder, model.recogniser
 
+    open_decoder.gate = gate
     return open_decoder
 
 
@@ -114,9 +142,9 @@ def test_what_vosk_ends_by_itself_within_the_utterance_is_kept(scripted):
     decoder, recogniser = scripted()
     recogniser.accepts = [(False, "가"), (True, ""), (False, "다"), (False, "")]
     recogniser.results = [plain("가 나", ("가", 0.5, 1.0, 1.0)), plain("다", ("다", 2.0, 2.5, 1.0))]
-    assert decoder.accept(SECOND) == "가"
-    assert decoder.accept(SECOND) == "가 나"
-    assert decoder.accept(SECOND) == "가 나 다"
+    assert decoder.accept(SECOND).text == "가"
+    assert decoder.accept(SECOND).text == "가 나"
+    assert decoder.accept(SECOND).text == "가 나 다"
     transcript = decoder.finish()
     assert transcript.text == "가 나 다"
     assert [word.start_samples for word in transcript.words] == [4000, 16_000]
@@ -165,7 +193,7 @@ def test_languages_without_spaces_are_written_without_spaces(scripted, language)
     decoder, recogniser = scripted(language)
     recogniser.accepts = [(False, "お 名前"), (False, "")]
     recogniser.results = [plain("お 名前 を")]
-    assert decoder.accept(SECOND) == "お名前"
+    assert decoder.accept(SECOND).text == "お名前"
     assert decoder.finish().text == "お名前を"
 
 
@@ -174,7 +202,7 @@ def test_sounds_that_are_no_words_are_left_out(scripted, sound):
     decoder, recogniser = scripted()
     recogniser.accepts = [(False, f"{sound} 가"), (False, "")]
     recogniser.results = [plain(f"{sound} 가", (sound, 0.0, 0.1, 1.0), ("가", 0.1, 0.4, 1.0))]
-    assert decoder.accept(SECOND) == "가"
+    assert decoder.accept(SECOND).text == "가"
     transcript = decoder.finish()
     assert transcript.text == "가"
     assert [word.text for word in transcript.words] == ["가"]
@@ -199,6 +227,132 @@ def test_audio_that_vosk_refuses_is_a_recoverable_error(scripted):
     assert (caught.value.code, caught.value.recoverable) == ("decode_failed", True)
 
 
+class TestGate:
+    """Nothing is decoded before silero has heard speech."""
+
+    def test_what_was_held_is_decoded_once_there_is_speech(self, scripted):
+        decoder, recogniser = scripted()
+        scripted.gate.presence = SpeechPresence(share=0.0, peak=0.49)
+        assert decoder.accept(SECOND).text == ""
+        assert recogniser.fed_bytes == 0
+        scripted.gate.presence = SpeechPresence(share=0.01, peak=0.5)
+        recogniser.accepts = [(False, "가")]
+        assert decoder.accept(SECOND).text == "가"
+        assert recogniser.fed_bytes == 2 * 16_000
+
+    @pytest.mark.parametrize(("peak", "is_decoded"), [(0.10, False), (0.11, True), (0.12, True)])
+    def test_an_utterance_that_may_hold_a_voice_is_decoded_at_its_end(
+        self, scripted, peak, is_decoded
+    ):
+        decoder, recogniser = scripted()
+        scripted.gate.presence = SpeechPresence(share=0.0, peak=peak)
+        decoder.accept(SECOND)
+        recogniser.results = [plain("가", ("가", 0.1, 0.4, 0.9))]
+        assert decoder.finish().text == ("가" if is_decoded else "")
+        assert bool(recogniser.fed_bytes) == is_decoded
+
+    @pytest.mark.parametrize(
+        ("share", "confidence", "is_kept"),
+        [(0.29, 0.69, False), (0.29, 0.7, True), (0.3, 0.69, True), (0.31, 0.69, True)],
+    )
+    def test_doubtful_words_without_much_speech_are_no_words(
+        self, scripted, share, confidence, is_kept
+    ):
+        decoder, recogniser = scripted()
+        scripted.gate.presence = SpeechPresence(share=share, peak=1.0)
+        decoder.accept(SECOND)
+        recogniser.results = [plain("가", ("가", 0.1, 0.4, confidence))]
+        assert bool(decoder.finish().text) == is_kept
+
+    def test_the_gate_hears_each_utterance_anew(self, scripted):
+        decoder, _ = scripted()
+        decoder.accept(SECOND)
+        decoder.finish()
+        assert scripted.gate.heard_samples == 0
+
+    def test_the_clock_of_words_counts_what_was_held(self, scripted):
+        decoder, recogniser = scripted()
+        scripted.gate.presence = SpeechPresence(share=0.0, peak=0.2)
+        decoder.accept(SECOND)
+        scripted.gate.presence = SpeechPresence(share=0.5, peak=1.0)
+        decoder.accept(SECOND)
+        recogniser.results = [plain("가", ("가", 1.25, 1.5, 1.0))]
+        (word,) = decoder.finish().words
+        assert (word.start_samples, word.end_samples) == (10_000, 12_000)
+
+
+class TestUtterancesThatNobodyFinishes:
+    def test_dropping_keeps_the_voice(self, scripted):
+        decoder, recogniser = scripted()
+        decoder.accept(SECOND)
+        decoder.drop()
+        assert recogniser.calls == ["Result"]
+
+    def test_dropping_what_was_never_decoded_costs_nothing(self, scripted):
+        decoder, recogniser = scripted()
+        decoder.drop()
+        assert recogniser.calls == []
+
+    def test_forgetting_drops_the_voice(self, scripted):
+        decoder, recogniser = scripted()
+        decoder.accept(SECOND)
+        decoder.forget()
+        assert recogniser.calls == ["FinalResult"]
+
+    def test_forgetting_what_never_heard_anything_costs_nothing(self, scripted):
+        decoder, recogniser = scripted()
+        decoder.forget()
+        assert recogniser.calls == []
+
+    @pytest.mark.parametrize("how", ["drop", "forget"])
+    def test_nothing_of_it_is_in_the_next_one(self, scripted, how):
+        decoder, recogniser = scripted()
+        recogniser.accepts = [(True, "")]
+        recogniser.results = [plain("가", ("가", 0.1, 0.4, 1.0))]
+        decoder.accept(SECOND)
+        getattr(decoder, how)()
+        decoder.accept(SECOND)
+        recogniser.results = [plain("나", ("나", 1.1, 1.4, 1.0))]
+        transcript = decoder.finish()
+        assert transcript.text == "나"
+        assert [word.start_samples for word in transcript.words] == [800]
+
+
+class TestDrafts:
+    """Where whisper writes the finals, partials are searched for more narrowly."""
+
+    def test_the_search_is_narrowed_and_nothing_else_of_the_model_changes(
+        self, monkeypatch, tmp_path
+    ):
+        (tmp_path / "conf").mkdir()
+        (tmp_path / "conf" / "model.conf").write_text(
+            "--max-active=3000\n--beam=10.0\n--lattice-beam=2.0\n"
+        )
+        (tmp_path / "conf" / "mfcc.conf").write_text("mfcc")
+        (tmp_path / "am").mkdir()
+        (tmp_path / "am" / "final.mdl").write_text("model")
+        seen = {}
+
+        def load(folder):
+            seen.update(
+                {
+                    "conf": (Path(folder) / "conf" / "model.conf").read_text().splitlines(),
+                    "mfcc": (Path(folder) / "conf" / "mfcc.conf").read_text(),
+                    "model": (Path(folder) / "am" / "final.mdl").read_text(),
+                    "folder": Path(folder),
+                }
+            )
+            return SimpleNamespace(vosk_model_find_word=lambda word: -1)
+
+        fake = SimpleNamespace(Model=load, SetLogLevel=lambda level: None)
+        monkeypatch.setitem(sys.modules, "vosk", fake)
+        VoskEngine({"ko": tmp_path}, is_draft=True)
+        assert seen["conf"] == ["--lattice-beam=2.0", "--max-active=1000", "--beam=8.0"]
+        assert (seen["mfcc"], seen["model"]) == ("mfcc", "model")
+        assert not seen["folder"].exists()
+        assert (tmp_path / "conf" / "model.conf").read_text().startswith("--max-active=3000")
+
+
 class TestModels:
     def test_it_is_a_stream_engine_for_the_languages_of_its_models(self, vosk_ko):
         assert vosk_ko.capabilities.kind is EngineKind.STREAM
@@ -211,9 +365,8 @@ class TestModels:
         assert caught.value.code == "model_missing"
 
     def test_a_folder_that_is_no_model_is_refused_when_it_is_loaded(self, tmp_path):
-        engine = VoskEngine({"ko": tmp_path})
         with pytest.raises(RecognitionError) as caught:
-            engine.preload("ko")
+            VoskEngine({"ko": tmp_path})
         assert caught.value.code == "model_unusable"
 
     def test_a_language_without_a_model_is_refused_and_the_offer_is_named(self, vosk_ko):
@@ -221,8 +374,8 @@ class TestModels:
             vosk_ko.open_decoder(language="ja", sample_rate_hz=8000)
         assert caught.value.code == "language_unavailable"
 
-    def test_a_closed_engine_opens_nothing(self, vosk_ko_dir):
-        engine = VoskEngine({"ko": vosk_ko_dir})
+    def test_a_closed_engine_opens_nothing(self, scripted, tmp_path):
+        engine = VoskEngine({"ko": tmp_path})
         engine.close()
         with pytest.raises(RecognitionError) as caught:
             engine.open_decoder(language="ko", sample_rate_hz=8000)
@@ -230,6 +383,6 @@ class TestModels:
 
     def test_silence_has_no_words(self, vosk_ko):
         decoder = vosk_ko.open_decoder(language="ko", sample_rate_hz=8000)
-        assert decoder.accept(np.zeros(16_000, np.int16)) == ""
+        assert decoder.accept(np.zeros(16_000, np.int16)).text == ""
         assert decoder.finish().text == ""
         decoder.close()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mamori.monitor.recognition.whisper_guard import Decode, better_of
+from mamori.monitor.recognition.engines.whisper_guard import Decode, better_of
 
 
 def decode(text, *, avg_logprob=-0.2, seconds=3.0):
