@@ -7,7 +7,7 @@ Each engine as a node runs it, on the recordings of ``../shared/data`` and on sy
 over three lines: 16 kHz, 8 kHz mu-law, and mu-law within the telephone band. ``texts`` are
 character error and phrases, ``sounds`` words where nobody speaks, ``shouting`` abuse that is lost.
 Prints the tables of the document and whether each goal is met; ``--quick`` takes one recording in
-eight, which shows that all works and nothing more. For each set or model that is absent one line
+ten, which shows that all works and nothing more. For each set or model that is absent one line
 says so on standard error, and the rest is measured; the exit code is 1 where nothing could be.
 """
 

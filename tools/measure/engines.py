@@ -111,16 +111,27 @@ class Worker:
         self._load_utterance, self._load_stream = utterance_engine, stream_engine
         self._utterance: UtteranceEngine | None = None
         self._stream: StreamEngine | None = None
+        self._asks: dict[tuple[Engine, int, str], Ask] = {}
 
-    def ask(self, engine: Engine, line: Band, language: str) -> Ask:
-        """Who answers for an engine on a line; ValueError where its model is absent."""
+    def ask(self, engine: Engine, line: Band, language: str) -> tuple[Ask, bool]:
+        """Who answers for an engine on a line, and whether nobody asked before.
+
+        ValueError where the model is absent.
+        """
+        key = engine, line.rate_hz, language
+        is_new = key not in self._asks
+        if is_new:
+            self._asks[key] = self._open(engine, line.rate_hz, language)
+        return self._asks[key], is_new
+
+    def _open(self, engine: Engine, sample_rate_hz: int, language: str) -> Ask:
         if engine is Engine.VOSK:
-            return _Listening(
-                self._streaming().open_decoder(language=language, sample_rate_hz=line.rate_hz),
-                line.rate_hz,
+            decoder = self._streaming().open_decoder(
+                language=language, sample_rate_hz=sample_rate_hz
             )
+            return _Listening(decoder, sample_rate_hz)
         depth = Depth.QUICK if engine is Engine.QUICK else Depth.THOROUGH
-        return _Reading(self._reading(), language, line.rate_hz, depth)
+        return _Reading(self._reading(), language, sample_rate_hz, depth)
 
     def _streaming(self) -> StreamEngine:
         if self._stream is None:

@@ -131,9 +131,9 @@ class Mean:
         return cls(mean, low, high, sum(edits) / sum(letters), len(errors))
 
     def as_text(self) -> str:
-        """``.139 (.110-.170), corpus .121``."""
+        """``.139 (.110-.170), corpus .121, of 75``."""
         low, high = error(self.low), error(self.high)
-        return f"{error(self.mean)} ({low}-{high}), corpus {error(self.corpus)}"
+        return f"{error(self.mean)} ({low}-{high}), corpus {error(self.corpus)}, of {self.of}"
 
     def as_json(self) -> dict[str, Any]:
         """All of it, four digits."""

@@ -103,15 +103,16 @@ def read(
     phrases: PhraseList | None,
     *,
     reads_again: bool = True,
+    tempts: bool = True,
     cpu_s: Callable[[], float] = time.process_time,
 ) -> list[Heard]:
     """Every recording of ``material`` for its words and, with ``phrases``, for those.
 
-    As a node does it, an utterance that nearly holds phrases is read again with those in mind. To
-    tempt the engine more than a node would, it is also read again with those alone that nobody
-    said. ``reads_again`` is False for an engine that cannot be shown phrases.
+    As a node does it, an utterance that nearly holds phrases is read again with those in mind;
+    ``reads_again`` is False for an engine that cannot be shown any. With ``tempts`` it is also read
+    with those alone that nobody said, which tempts the engine more than a node would.
     """
-    reader = _Reader(ask, ears(phrases) if phrases else None, reads_again, cpu_s)
+    reader = _Reader(ask, ears(phrases) if phrases else None, reads_again, tempts, cpu_s)
     found = []
     for recording in material.recordings:
         pcm = recording.carried(line, levelled=material.levelled)
@@ -128,6 +129,7 @@ class _Reader:
     ask: Ask
     ears: Ears | None
     reads_again: bool
+    tempts: bool
     clock_s: Callable[[], float]
 
     def hear(self, utterance: Pcm, heard: Heard) -> None:
@@ -141,7 +143,8 @@ class _Reader:
             self._hear_again(utterance, transcript.text, heard, self.ears)
 
     def _hear_again(self, utterance: Pcm, first: str, heard: Heard, ears_: Ears) -> None:
-        near, tempting = ears_.listed.candidates(first), ears_.lures.candidates(first)
+        near = ears_.listed.candidates(first)
+        tempting = ears_.lures.candidates(first) if self.tempts else ()
         second = ""
         if near:
             transcript, cpu_s = self._asked(utterance, heard, near)

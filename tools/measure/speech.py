@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from multiprocessing import get_context
 from typing import Final
 
@@ -14,6 +15,7 @@ from tools.measure.figures import Report, Table
 from tools.measure.reading import Heard, read
 from tools.measure.speech_goals import goals_table
 from tools.measure.speech_plan import (
+    GOAL_LINE,
     PARTS,
     VOSK_LANGUAGES,
     WHISPER_LANGUAGES,
@@ -81,11 +83,19 @@ def _start(models: Models) -> None:
 
 def _do(job: Job) -> list[Heard]:
     assert _worker is not None
-    ask = _worker.ask(job.engine, job.line, job.material.language)
-    # What is set up at the first question is no cost of reading.
-    first = job.material.thinned(len(job.material.recordings))
-    read(first, job.line, ask, None)
-    return read(job.material, job.line, ask, job.phrases, reads_again=job.engine.reads_again)
+    ask, is_new = _worker.ask(job.engine, job.line, job.material.language)
+    if is_new:
+        # What is set up at the first question is no cost of reading; nobody's voice is learnt.
+        nobody = replace(job.material.recordings[0], name="nobody")
+        read(replace(job.material, recordings=(nobody,)), job.line, ask, None)
+    return read(
+        job.material,
+        job.line,
+        ask,
+        job.phrases,
+        reads_again=job.engine.reads_again,
+        tempts=job.line is GOAL_LINE,
+    )
 
 
 def _all(pool: Executor, jobs: Sequence[Job], tell: Tell) -> Results:

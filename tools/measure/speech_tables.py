@@ -9,6 +9,7 @@ from tools.measure.bands import Band
 from tools.measure.figures import Mean, Share, Table, count, letter_edits, mean, ratio
 from tools.measure.listening import ears
 from tools.measure.reading import Heard
+from tools.measure.speech_plan import GOAL_LINE
 from tools.measure.spotting import PhraseList, written
 
 ByBand = Mapping[Band, Sequence[Heard]]
@@ -76,7 +77,7 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
                 hits.second if again else None,
                 false.first,
                 false.second if again else None,
-                false.lured if again else None,
+                false.lured if again and band is GOAL_LINE else None,
                 Share(again, spoken) if again else None,
             ]
     return table
