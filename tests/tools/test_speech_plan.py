@@ -1,0 +1,79 @@
+"""What is measured follows from the models and the recordings that are here."""
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from tools.measure import material, speech_plan
+from tools.measure.bands import Band
+from tools.measure.data import NotHereError
+from tools.measure.engines import Engine, Models
+from tools.measure.material import Material, Recording
+from tools.measure.speech_plan import plan
+
+MODELS = Models(whisper=Path("base"), absent=("Vosk, ja: not measured: no network",))
+
+
+def some(name, recordings=7):
+    return Material(
+        name=name,
+        language="ko",
+        recordings=tuple(Recording(name=str(n), path=None) for n in range(recordings)),
+    )
+
+
+def absent():
+    raise NotHereError("needs ../shared/data/manifest.csv, which is not here")
+
+
+def absent_too():
+    raise NotHereError("needs ../shared/data/manifest.csv, which is not here")
+
+
+@pytest.fixture
+def sets(monkeypatch):
+    """Put these in the place of the recordings."""
+
+    def put(*makers):
+        monkeypatch.setattr(speech_plan, "_TRANSCRIBED", makers)
+        monkeypatch.setattr(
+            speech_plan, "_OTHERS", {"sounds": [partial(some, "sounds")], "shouting": [absent]}
+        )
+
+    return put
+
+
+def test_every_engine_reads_every_set_over_every_line(sets):
+    sets(partial(some, "one"))
+    jobs = plan(("texts",), MODELS).jobs
+    assert [(job.engine, job.line) for job in jobs] == [
+        (engine, line) for engine in (Engine.QUICK, Engine.THOROUGH) for line in Band
+    ]
+    assert all(job.phrases is None for job in jobs)
+
+
+def test_acted_korean_is_whole_on_the_line_of_the_goals_and_a_third_on_the_others(sets):
+    sets(partial(some, material.ACTED_KOREAN))
+    counts = {job.line: len(job.material.recordings) for job in plan(("texts",), MODELS).jobs}
+    assert counts == {Band.WIDE: 3, Band.MULAW: 7, Band.TELEPHONE: 3}
+
+
+def test_a_quick_look_takes_one_recording_in_so_many(sets):
+    sets(partial(some, "one"))
+    jobs = plan(("texts",), MODELS, every=3).jobs
+    assert [each.name for each in jobs[0].material.recordings] == ["0", "3", "6"]
+
+
+def test_what_is_absent_is_said_once_for_each_cause_and_the_rest_is_measured(sets):
+    sets(absent, absent_too, partial(some, "one"))
+    found = plan(("texts", "sounds", "shouting"), MODELS)
+    assert {job.material.name for job in found.jobs} == {"one", "sounds"}
+    assert found.absent == (
+        "Vosk, ja: not measured: no network",
+        "absent, absent too: not measured: needs ../shared/data/manifest.csv, which is not here",
+    )
+
+
+def test_without_a_model_there_is_nothing_to_do(sets):
+    sets(partial(some, "one"))
+    assert plan(("texts", "sounds"), Models()).jobs == ()
