@@ -21,7 +21,7 @@ def tones(tmp_path):
 def level_at(pcm, rate_hz, hz):
     middle = pcm[rate_hz // 4 : rate_hz * 3 // 4].astype(float)
     spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
-    return spectrum[round(hz * len(middle) / rate_hz)]
+    return float(spectrum[round(hz * len(middle) / rate_hz)])
 
 
 @pytest.mark.parametrize(
