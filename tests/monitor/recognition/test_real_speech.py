@@ -15,7 +15,14 @@ import vosk
 from rapidfuzz.distance import Levenshtein
 
 from mamori.monitor.events import AudioFrame, Channel, FinalHypothesis, PartialHypothesis
-from mamori.monitor.recognition.channel import ChannelRecogniser
+from mamori.monitor.recognition.channel import ChannelState
+from mamori.monitor.recognition.config import RecognitionConfig
+from mamori.monitor.recognition.leases import Lease
+from mamori.monitor.recognition.port import Depth, StreamJob
+from mamori.monitor.recognition.recogniser import ChannelRecogniser
+from mamori.monitor.recognition.strikes import EngineState
+from mamori.monitor.recognition.tasks import Allowance
+from mamori.monitor.recognition.workers.slots import StreamSlots
 from mamori.monitor.speech.config import SpeechConfig
 from mamori.monitor.speech.segmenter import ChannelSpeech
 
@@ -46,11 +53,35 @@ def clips(shared_data) -> list[Clip]:
     return [load(shared_data / rows[name]["path"], rows[name]["text"]) for name in CLIPS]
 
 
+class Alone:
+    """Surroundings of a channel that nobody else waits beside."""
+
+    def now_s(self):
+        return 0.0
+
+    def give_back(self, lease, voice):
+        pass
+
+    def candidates(self, text, language):
+        return ()
+
+
 def recognise(clip, *, stream=None, utterance=None, language="ko", offset_ms=0):
     """What the channel makes of the clip, which begins ``offset_ms`` into the call."""
     common = {"call_id": "call-1", "channel": Channel.CUSTOMER, "sample_rate_hz": clip.rate_hz}
     speech = ChannelSpeech(SpeechConfig(), **common)
-    channel = ChannelRecogniser(**common, language=language, stream=stream, utterance=utterance)
+    state = ChannelState(
+        channel=Channel.CUSTOMER,
+        language=language,
+        sample_rate_hz=clip.rate_hz,
+        voice="1",
+        config=RecognitionConfig(offline=True),
+        stream=EngineState(stream and stream.capabilities.name),
+        reader=EngineState(utterance and utterance.capabilities.name),
+        allowance=Allowance(ratio=1.0, burst_s=1.0, now_s=0.0),
+    )
+    channel = ChannelRecogniser(state, call_id="call-1", around=Alone())
+    slots = StreamSlots(stream, memory_cap_bytes=1, memory_bytes=lambda: 0)
     frame = clip.rate_hz // 50
     lead = np.zeros(offset_ms * clip.rate_hz // 1000, np.int16)
     pcm = np.concatenate([lead, clip.pcm])
@@ -66,9 +97,22 @@ def recognise(clip, *, stream=None, utterance=None, language="ko", offset_ms=0):
             )
         )
     events += speech.flush()
-    results = [result for event in events for result in channel.feed(event)]
-    channel.close()
-    return results
+    for event in events:
+        channel.take(event)
+        while tasks := state.tasks(0.0):
+            for task in tasks:
+                lease = Lease(1, 0) if task.needs_slot else None
+                job = channel.begin(task, lease, Depth.QUICK)
+                channel.finish(task, answer(job, slots, utterance))
+    return channel.outbox
+
+
+def answer(job, slots, utterance):
+    if isinstance(job, StreamJob):
+        return slots.do(job)
+    return utterance.transcribe(
+        job.pcm, language=job.language, sample_rate_hz=job.sample_rate_hz, depth=job.depth
+    )
 
 
 def finals(results):
