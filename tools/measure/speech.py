@@ -26,6 +26,7 @@ from tools.measure.speech_plan import (
 )
 from tools.measure.speech_tables import (
     costs_table,
+    errors,
     errors_table,
     false_table,
     lost_names_table,
@@ -106,9 +107,16 @@ def _all(pool: Executor, jobs: Sequence[Job], tell: Tell) -> Results:
     for number, future in enumerate(as_completed(running), start=1):
         index = running[future]
         done[index] = future.result()
-        job = jobs[index]
-        tell(f"{number} of {len(jobs)}: {job.material.name}, {job.engine}, {job.line}")
+        tell(f"{number} of {len(jobs)}: {_progress(jobs[index], done[index])}")
     return [(job, done[index]) for index, job in enumerate(jobs)]
+
+
+def _progress(job: Job, heard: Sequence[Heard]) -> str:
+    """Which job ended, and its first figure."""
+    name = f"{job.material.name}, {job.material.language}, {job.engine}, {job.line}"
+    if job.part == "texts":
+        return f"{name}: error {errors(heard, job.material.language).as_text()}"
+    return f"{name}: words in {sum(each.has_words for each in heard)} of {len(heard)}"
 
 
 def _weight(job: Job) -> int:
