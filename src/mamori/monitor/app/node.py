@@ -22,6 +22,7 @@ from mamori.monitor.app.alert_writer import AlertWriter
 from mamori.monitor.app.calls import Listener
 from mamori.monitor.app.door import DoorMetrics, telephony_config
 from mamori.monitor.app.engines import Recognition, choose, open_live
+from mamori.monitor.app.gauges import add_gauges
 from mamori.monitor.app.health import HealthServer, PartHealth, State
 from mamori.monitor.app.hub import CallHub, now_utc
 from mamori.monitor.app.listening import check_certificate, listening
@@ -31,7 +32,6 @@ from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.secrets import node_id, redis_url, tenant_keys
 from mamori.monitor.events import EndReason
 from mamori.monitor.recognition.load import Level
-from mamori.monitor.recognition.service import RecognitionService
 from mamori.monitor.store.client import connect
 from mamori.monitor.store.delivery import PublisherConfig
 from mamori.monitor.store.embedded import EmbeddedValkey
@@ -162,7 +162,13 @@ class Node:
         self._watched("recognition", self.hub.tell_lag(), stack)
         self._loop_lag = LoopLag()
         self._watched("telephony", self._loop_lag.run(), stack)
-        self._add_gauges()
+        add_gauges(
+            self._metrics,
+            alerts=self.alerts,
+            journal=self.journal,
+            loop_lag=self._loop_lag,
+            recognition=self.recognition.service,
+        )
         self.server = TelephonyServer(
             telephony_config(settings),
             AccessKeys(keys),
@@ -284,49 +290,6 @@ class Node:
         task.add_done_callback(ended)
         stack.push_async_callback(_cancel, task)
         return task
-
-    def _add_gauges(self) -> None:
-        self._metrics.gauge(
-            "mamori_alerts_uncommitted",
-            "Alert events shown or to be shown that the journal does not hold yet.",
-            lambda: self.alerts.uncommitted,
-        )
-        self._metrics.gauge(
-            "mamori_alerts_not_durable",
-            "Alert events that the journal refused for good since the start.",
-            lambda: self.alerts.lost,
-        )
-        self._metrics.gauge(
-            "mamori_event_loop_lag_seconds",
-            "The latest that the event loop came back to work in the last ten seconds.",
-            self._loop_lag.longest_s,
-        )
-        service = self.recognition.service
-        if service is not None:
-            self._add_recognition_gauges(service)
-        self._metrics.gauge(
-            "mamori_outbox_entries", "Alert events not yet in the stream.", self.journal.outbox_size
-        )
-        self._metrics.gauge(
-            "mamori_outbox_oldest_age_seconds",
-            "Age of the oldest of them.",
-            self.journal.oldest_unpublished_age_s,
-        )
-
-    def _add_recognition_gauges(self, service: RecognitionService) -> None:
-        self._metrics.gauge(
-            "mamori_recognition_lag_seconds",
-            "The longest that any call's speech has waited for its words.",
-            lambda: service.lag_ms / 1000,
-        )
-        self._metrics.gauge(
-            "mamori_recognition_level",
-            "Service: 0 thorough, 1 quick, 2 partials of suspected calls, 3 finals, 4 customers'.",
-            lambda: service.level,
-        )
-        self._metrics.gauge(
-            "mamori_recognition_workers", "Workers that decode.", lambda: service.workers_ready
-        )
 
     def _parts(self) -> Mapping[str, PartHealth]:
         journal = self.journal.status()

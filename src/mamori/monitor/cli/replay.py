@@ -15,6 +15,7 @@ from mamori.config.settings import Settings, load_settings
 from mamori.errors import ConfigError
 from mamori.monitor.app.calls import Listener
 from mamori.monitor.app.engines import choose, open_offline
+from mamori.monitor.app.logs import configure_logging
 from mamori.monitor.app.pipeline import Pipeline
 from mamori.monitor.app.replay import (
     Deliver,
@@ -67,6 +68,8 @@ def replay(
     """Replay a recording or a transcript and show what would have been alerted."""
     with reported_errors():
         settings = load_settings(config)
+        # What the engines do is not what was asked for, and the output may be read by a program.
+        configure_logging("error", settings.node.log_format)
         spoken = language or settings.node.language
         pipeline = Pipeline.load(
             languages=[spoken],

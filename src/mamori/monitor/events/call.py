@@ -70,7 +70,7 @@ class ChannelLedger:
     received: the channel's whole timeline, audio that came and stretches known to be missing.
     processed: went through every stage. shed: heard by the sound detectors but given up by
     recognition. gap: heard by no stage (lost, paused or dropped), split in ``gaps``.
-    ``live_shed_samples``, a part of processed or shed: speech that got no partials for want of room.
+    ``live_shed_samples``, a part of processed or shed: speech without partials for want of room.
     """
 
     channel: Channel

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,20 +91,19 @@ def scripted(monkeypatch, tmp_path):
         )
         return decoder, model.recogniser
 
-    open_decoder.gate = gate
-    return open_decoder
+    return SimpleNamespace(open=open_decoder, gate=gate)
 
 
 SECOND = np.zeros(8000, np.int16)
 
 
 def test_the_recogniser_is_told_the_true_rate(scripted):
-    _, recogniser = scripted()
+    _, recogniser = scripted.open()
     assert recogniser.rate_hz == 8000.0
 
 
 def test_text_words_and_confidence_come_from_the_plain_shape(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.results = [plain("가 나", ("가", 0.1, 0.4, 0.5), ("나", 0.5, 0.75, 1.0))]
     decoder.accept(SECOND)
     transcript = decoder.finish()
@@ -116,7 +116,7 @@ def test_text_words_and_confidence_come_from_the_plain_shape(scripted):
 
 
 def test_the_best_alternative_is_taken_from_the_other_shape(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     best = {
         "text": "가",
         "confidence": 251.3,
@@ -131,7 +131,7 @@ def test_the_best_alternative_is_taken_from_the_other_shape(scripted):
 
 @pytest.mark.parametrize("answer", ['{"text": ""}', '{"alternatives": []}'])
 def test_an_answer_without_words_is_an_empty_transcript(scripted, answer):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.results = [answer]
     decoder.accept(SECOND)
     transcript = decoder.finish()
@@ -139,7 +139,7 @@ def test_an_answer_without_words_is_an_empty_transcript(scripted, answer):
 
 
 def test_what_vosk_ends_by_itself_within_the_utterance_is_kept(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.accepts = [(False, "가"), (True, ""), (False, "다"), (False, "")]
     recogniser.results = [plain("가 나", ("가", 0.5, 1.0, 1.0)), plain("다", ("다", 2.0, 2.5, 1.0))]
     assert decoder.accept(SECOND).text == "가"
@@ -151,7 +151,7 @@ def test_what_vosk_ends_by_itself_within_the_utterance_is_kept(scripted):
 
 
 def test_the_next_utterance_starts_empty_and_on_its_own_clock(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     decoder.accept(SECOND)
     recogniser.results = [plain("가", ("가", 0.1, 0.4, 1.0))]
     decoder.finish()
@@ -164,7 +164,7 @@ def test_the_next_utterance_starts_empty_and_on_its_own_clock(scripted):
 
 
 def test_word_times_stay_within_the_utterance_and_confidence_within_one(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     decoder.accept(SECOND)
     recogniser.results = [plain("가 나", ("가", -0.1, 0.4, 1.002), ("나", 0.9, 1.3, -0.1))]
     words = decoder.finish().words
@@ -173,7 +173,7 @@ def test_word_times_stay_within_the_utterance_and_confidence_within_one(scripted
 
 
 def test_the_end_is_padded_so_that_the_last_word_is_not_lost(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     decoder.accept(SECOND)
     recogniser.results = [plain("")]
     decoder.finish()
@@ -181,7 +181,7 @@ def test_the_end_is_padded_so_that_the_last_word_is_not_lost(scripted):
 
 
 def test_what_vosk_ends_by_itself_in_the_padding_is_kept(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.accepts = [(False, "가"), (True, "")]
     recogniser.results = [plain("가"), plain("")]
     decoder.accept(SECOND)
@@ -190,7 +190,7 @@ def test_what_vosk_ends_by_itself_in_the_padding_is_kept(scripted):
 
 @pytest.mark.parametrize("language", ["ja", "zh"])
 def test_languages_without_spaces_are_written_without_spaces(scripted, language):
-    decoder, recogniser = scripted(language)
+    decoder, recogniser = scripted.open(language)
     recogniser.accepts = [(False, "お 名前"), (False, "")]
     recogniser.results = [plain("お 名前 を")]
     assert decoder.accept(SECOND).text == "お名前"
@@ -199,7 +199,7 @@ def test_languages_without_spaces_are_written_without_spaces(scripted, language)
 
 @pytest.mark.parametrize("sound", ["<UNK>", "[unk]", "[5]"])
 def test_sounds_that_are_no_words_are_left_out(scripted, sound):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.accepts = [(False, f"{sound} 가"), (False, "")]
     recogniser.results = [plain(f"{sound} 가", (sound, 0.0, 0.1, 1.0), ("가", 0.1, 0.4, 1.0))]
     assert decoder.accept(SECOND).text == "가"
@@ -213,14 +213,14 @@ def test_sounds_that_are_no_words_are_left_out(scripted, sound):
     [(0.69, ("low_confidence",)), (0.7, ()), (0.71, ())],
 )
 def test_words_below_the_confidence_bound_are_marked(scripted, confidence, marks):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.results = [plain("가", ("가", 0.1, 0.4, confidence))]
     decoder.accept(SECOND)
     assert decoder.finish().marks == marks
 
 
 def test_audio_that_vosk_refuses_is_a_recoverable_error(scripted):
-    decoder, recogniser = scripted()
+    decoder, recogniser = scripted.open()
     recogniser.accepts = [(Exception("Failed to process waveform"), "")]
     with pytest.raises(RecognitionError) as caught:
         decoder.accept(SECOND)
@@ -231,7 +231,7 @@ class TestGate:
     """Nothing is decoded before silero has heard speech."""
 
     def test_what_was_held_is_decoded_once_there_is_speech(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         scripted.gate.presence = SpeechPresence(share=0.0, peak=0.49)
         assert decoder.accept(SECOND).text == ""
         assert recogniser.fed_bytes == 0
@@ -244,7 +244,7 @@ class TestGate:
     def test_an_utterance_that_may_hold_a_voice_is_decoded_at_its_end(
         self, scripted, peak, is_decoded
     ):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         scripted.gate.presence = SpeechPresence(share=0.0, peak=peak)
         decoder.accept(SECOND)
         recogniser.results = [plain("가", ("가", 0.1, 0.4, 0.9))]
@@ -258,20 +258,20 @@ class TestGate:
     def test_doubtful_words_without_much_speech_are_no_words(
         self, scripted, share, confidence, is_kept
     ):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         scripted.gate.presence = SpeechPresence(share=share, peak=1.0)
         decoder.accept(SECOND)
         recogniser.results = [plain("가", ("가", 0.1, 0.4, confidence))]
         assert bool(decoder.finish().text) == is_kept
 
     def test_the_gate_hears_each_utterance_anew(self, scripted):
-        decoder, _ = scripted()
+        decoder, _ = scripted.open()
         decoder.accept(SECOND)
         decoder.finish()
         assert scripted.gate.heard_samples == 0
 
     def test_the_clock_of_words_counts_what_was_held(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         scripted.gate.presence = SpeechPresence(share=0.0, peak=0.2)
         decoder.accept(SECOND)
         scripted.gate.presence = SpeechPresence(share=0.5, peak=1.0)
@@ -283,30 +283,30 @@ class TestGate:
 
 class TestUtterancesThatNobodyFinishes:
     def test_dropping_keeps_the_voice(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         decoder.accept(SECOND)
         decoder.drop()
         assert recogniser.calls == ["Result"]
 
     def test_dropping_what_was_never_decoded_costs_nothing(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         decoder.drop()
         assert recogniser.calls == []
 
     def test_forgetting_drops_the_voice(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         decoder.accept(SECOND)
         decoder.forget()
         assert recogniser.calls == ["FinalResult"]
 
     def test_forgetting_what_never_heard_anything_costs_nothing(self, scripted):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         decoder.forget()
         assert recogniser.calls == []
 
     @pytest.mark.parametrize("how", ["drop", "forget"])
     def test_nothing_of_it_is_in_the_next_one(self, scripted, how):
-        decoder, recogniser = scripted()
+        decoder, recogniser = scripted.open()
         recogniser.accepts = [(True, "")]
         recogniser.results = [plain("가", ("가", 0.1, 0.4, 1.0))]
         decoder.accept(SECOND)
@@ -331,7 +331,7 @@ class TestDrafts:
         (tmp_path / "conf" / "mfcc.conf").write_text("mfcc")
         (tmp_path / "am").mkdir()
         (tmp_path / "am" / "final.mdl").write_text("model")
-        seen = {}
+        seen: dict[str, Any] = {}
 
         def load(folder):
             seen.update(

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from mamori.monitor.recognition.port import ReadJob, RecognitionError, StreamJob
+from mamori.monitor.recognition.port import (
+    ReadJob,
+    RecognitionError,
+    StreamJob,
+    StreamReply,
+    Transcript,
+)
 from mamori.monitor.recognition.workers.engines import load_engines, warm_up_speech
 from mamori.monitor.recognition.workers.pool import WorkerPool
 from mamori.monitor.recognition.workers.spec import EngineSpec
@@ -56,6 +62,7 @@ async def test_real_workers_hear_and_read_with_models_that_they_share(vosk_ko_di
         assert names == {"vosk", "whisper-base"}
         speech = warm_up_speech(8000)
         read = await pool.decode(worker_id, ReadJob(pcm=speech, language="ja", sample_rate_hz=8000))
+        assert isinstance(read.reply, Transcript)
         assert read.reply.text
         assert read.cpu_s > 0
         heard = await pool.decode(
@@ -70,6 +77,7 @@ async def test_real_workers_hear_and_read_with_models_that_they_share(vosk_ko_di
                 finishes=True,
             ),
         )
+        assert isinstance(heard.reply, StreamReply)
         assert heard.reply.transcript is not None
         template, *workers = pool.memory()
         assert template.rss_bytes - template.private_bytes > 300_000_000

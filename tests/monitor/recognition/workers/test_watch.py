@@ -1,5 +1,7 @@
 """A worker has its time, and the event loop's own delay is not counted in it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from mamori.monitor.recognition.workers.watch import HangWatch
@@ -14,13 +16,17 @@ def watch():
     return watch
 
 
-def tick_until(watch, end_s, *, from_s=100.0):
+def unknown(_worker_id):
+    """Nobody knows what a worker has used."""
+
+
+def tick_until(watch, end_s, *, from_s=100.0, used_s=unknown):
     """Ticks on time up to ``end_s``; the workers that were over and when."""
     over = []
     ticks = round((end_s - from_s) / TICK_S)
     for count in range(1, ticks + 1):
         now_s = from_s + count * TICK_S
-        over += [(worker_id, now_s) for worker_id in watch.tick(now_s)]
+        over += [(worker_id, now_s) for worker_id in watch.tick(now_s, used_s)]
     return over
 
 
@@ -29,6 +35,31 @@ def tick_until(watch, end_s, *, from_s=100.0):
 )
 def test_a_worker_is_over_when_its_time_is_and_is_named_once(watch, until_s, over):
     assert tick_until(watch, until_s) == over
+
+
+@pytest.mark.parametrize(
+    ("share", "over_s"),
+    [
+        (0.0, 3.0),  # stopped
+        (0.049, 3.0),
+        (0.05, 30.0),  # starved: it goes on, up to ten times as long
+        (0.25, 12.0),  # its three seconds are over after twelve
+        (0.5, 6.0),
+        (1.0, 3.0),  # it runs in a circle
+    ],
+)
+def test_a_worker_that_is_left_little_of_the_processor_gets_its_time_later(watch, share, over_s):
+    began_s = 100.0
+
+    def used_s(worker_id):
+        return share * (now.at_s - began_s)
+
+    now = SimpleNamespace(at_s=began_s)
+    over: list[int] = []
+    while not over:
+        now.at_s += TICK_S
+        over = watch.tick(now.at_s, used_s)
+    assert (over, now.at_s - began_s) == ([7], over_s)
 
 
 def test_a_worker_that_answered_is_never_over(watch):
@@ -47,13 +78,13 @@ def test_each_worker_has_its_own_time(watch):
 
 @pytest.mark.parametrize(("after_s", "over"), [(2.75, []), (3.0, [7])])
 def test_a_loop_that_stood_still_gives_the_worker_as_long_again(watch, after_s, over):
-    assert watch.tick(105.0 + TICK_S) == []  # 5 s late
+    assert watch.tick(105.0 + TICK_S, unknown) == []  # 5 s late
 
     assert [worker for worker, _ in tick_until(watch, 105.0 + after_s, from_s=105.25)] == over
 
 
 def test_a_delay_before_the_job_was_given_does_not_help_its_worker(watch):
-    watch.tick(105.0 + TICK_S)
+    watch.tick(105.0 + TICK_S, unknown)
     watch.begin(8, now_s=105.25, within_s=1.0)
 
     assert tick_until(watch, 106.25, from_s=105.25) == [(8, 106.25)]
@@ -75,6 +106,6 @@ def test_how_long_an_answer_is_waited_for_leaves_out_what_the_loop_lost(watch):
     tick_until(watch, 101.0)
     watch.begin(8, now_s=101.0, within_s=3.0)
 
-    watch.tick(101.25 + 5.0)  # 5 s late
+    watch.tick(101.25 + 5.0, unknown)  # 5 s late
 
     assert watch.running_s(106.25) == {7: pytest.approx(1.25), 8: pytest.approx(0.25)}

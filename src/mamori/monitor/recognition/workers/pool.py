@@ -24,7 +24,7 @@ from mamori.monitor.recognition.workers.accounts import (
 )
 from mamori.monitor.recognition.workers.backoff import Backoff
 from mamori.monitor.recognition.workers.messages import capabilities_of, error_of
-from mamori.monitor.recognition.workers.process import pace_ratio, rss_bytes
+from mamori.monitor.recognition.workers.process import cpu_s, pace_ratio, rss_bytes
 from mamori.monitor.recognition.workers.slow_watch import SlowWatch
 from mamori.monitor.recognition.workers.spec import DEFAULT_FACTORY, EngineSpec
 from mamori.monitor.recognition.workers.template_keeper import TemplateKeeper
@@ -43,8 +43,9 @@ log = structlog.get_logger(__name__)
 class WorkerPool:
     """``workers`` processes that decode, and one more that is warm and waits. On one event loop.
 
-    A worker that ends (lost as ``crashed``) or answers no job within ``hung_after_s`` (``hung``) is
-    killed; the spare takes its place at once under its own id, and another spare is made. So is a
+    A worker that ends (lost as ``crashed``) or answers no job within ``hung_after_s`` (``hung``;
+    where others leave it little of the processor, within so much of its own time) is killed; the
+    spare takes its place at once under its own id, and another spare is made. So is a
     worker that gets too little of the processor while the machine has enough (``slow``), but only
     where there are others and the spare is warm. When the template ends, its workers are killed by
     the kernel at the same moment: none may outlive who would end it. A new template is started, and
@@ -90,7 +91,9 @@ class WorkerPool:
         )
         self._workers: dict[int, WorkerLink] = {}
         self._next_id = 1
-        self._watch = LoopWatch(self._on_overdue, self._on_look, tick_s=hung_after_s / _TICKS)
+        self._watch = LoopWatch(
+            self._on_overdue, self._on_look, self._used_s, tick_s=hung_after_s / _TICKS
+        )
         self._slow = SlowWatch(self._on_slow, may_replace=self._may_replace, pace_ratio=pace_ratio)
         self._wake = asyncio.Event()
         self._up: asyncio.Future[None] | None = None
@@ -265,8 +268,7 @@ class WorkerPool:
             self._slow.look(worker, running_s)
 
     def _on_slow(self, worker_id: int) -> None:
-        worker = self._workers.get(worker_id)
-        if worker is not None:
+        if (worker := self._workers.get(worker_id)) is not None:
             self._lose(worker, "slow")
 
     def _may_replace(self) -> bool:
@@ -327,6 +329,11 @@ class WorkerPool:
         worker.drop(code)
         if was_ready and self._listener is not None and not self._is_stopped:
             self._listener.worker_lost(worker.worker_id, code)
+
+    def _used_s(self, worker_id: int) -> float | None:
+        """Processor time of the job that a worker is at; None for one that is being started."""
+        worker = self._workers[worker_id]
+        return None if worker.stage is not Stage.READY else cpu_s(worker.pid) - worker.cpu_s
 
     def _on_overdue(self, worker_id: int) -> None:
         worker = self._workers.get(worker_id)
