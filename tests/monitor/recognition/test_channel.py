@@ -115,6 +115,15 @@ def test_no_job_is_longer_than_the_longest(rig, waiting_ms, first_ms):
     assert len(rig.hear().pcm) == first_ms * MS
 
 
+def test_what_a_longest_job_left_over_is_wanted_since_that_job_began(rig):
+    rig.start()
+    rig.audio(5_000)
+    rig.wait(3.0)
+    rig.hear()
+    (task,) = rig.tasks()
+    assert task.wanted_s == 103.0
+
+
 def test_a_longest_job_that_is_no_whole_number_of_blocks_is_cut_to_blocks():
     rig = Rig(config=RecognitionConfig(partial_interval_ms=300))
     rig.start()

@@ -156,6 +156,7 @@ def test_without_the_utterance_engine_none_is_wanted_any_more():
     rig.read("pie")
     rig.say(300)
     rig.fail(Work.FINAL, BROKEN)
+    assert not rig.state.rereads
     rig.hear("words")
     assert rig.wants() == []
 

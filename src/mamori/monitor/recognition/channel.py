@@ -177,8 +177,6 @@ class ChannelState:
         if not self.is_to_be_heard(utterance):
             return None
         if utterance.end is not None:
-            if utterance is not self.queue[0]:
-                return None
             wanted_s, within_s = utterance.ended_s, self.final_due_s
         elif utterance.unfed_samples >= self.block_samples:
             wanted_s, within_s = utterance.unfed_since_s, self.config.live_due_s
