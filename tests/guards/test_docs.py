@@ -1,6 +1,5 @@
-"""What the documents say is what the program does: commands, links, settings, metrics, promises."""
+"""What the documents say is what the program does: commands, links, settings, promises."""
 
-import ast
 import json
 import os
 import re
@@ -19,7 +18,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 README = REPOSITORY / "README.md"
 DOCS = sorted((REPOSITORY / "docs").glob("*.md"))
 DOCUMENTS = [README, *DOCS]
-SOURCE = REPOSITORY / "src" / "mamori"
 
 # The commands of the README that take seconds, each with what it must print.
 QUICK = {
@@ -187,6 +185,17 @@ def test_no_document_names_a_folder_of_somebodys_machine(path):
     assert [line for line in read(path).splitlines() if PRIVATE_PATH.search(line)] == []
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_file_that_is_named_exists(path):
+    named = re.findall(r"`((?:src|tests|tools|bench|docs)/[\w./-]+)", read(path))
+    # What a measurement writes is not there before.
+    missing = [
+        name for name in named if not (REPOSITORY / name).exists() and not name.endswith("results/")
+    ]
+
+    assert missing == []
+
+
 def test_the_readme_is_read_in_a_minute_or_two():
     assert len(read(README).splitlines()) <= 165
 
@@ -265,76 +274,6 @@ def test_the_example_settings_hold_as_they_stand_and_with_every_key_switched_on(
         model = section_model(field)
         given = tree[section]["default"] if section == "tenants" else tree[section]
         assert set(given) == set(model.model_fields), section
-
-
-# Operations
-
-OPERATIONS = REPOSITORY / "docs" / "operations.md"
-
-
-def calls_of(*attributes):
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(read(path))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Attribute)
-                and node.func.attr in attributes
-                and node.args
-                and isinstance(node.args[0], ast.Constant)
-                and isinstance(node.args[0].value, str)
-            ):
-                yield node, node.args[0].value
-
-
-def test_every_metric_is_documented_and_every_documented_metric_exists():
-    from mamori.monitor.app.metrics import NodeMetrics
-
-    known = {name for _, name in calls_of("gauge")}
-    for family in NodeMetrics().registry.collect():
-        known.add(f"{family.name}_total" if family.type == "counter" else family.name)
-    written = re.findall(r"`(mamori_[a-z_]+)`", read(OPERATIONS))
-
-    assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in written} == known
-
-
-def test_every_part_of_the_health_page_is_documented():
-    tree = ast.parse(read(SOURCE / "monitor" / "app" / "node.py"))
-    parts = {
-        key.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Dict)
-        for key, value in zip(node.keys, node.values, strict=True)
-        if isinstance(key, ast.Constant)
-        and isinstance(value, ast.Call)
-        and getattr(value.func, "id", "") == "PartHealth"
-    }
-    documented = set(
-        re.findall(r"^\| `([a-z]+)` \| [a-z]+ .*\|$", table("## Health"), re.MULTILINE)
-    )
-
-    assert parts
-    assert parts == documented
-
-
-def test_every_word_of_the_log_is_documented_and_every_documented_word_is_logged():
-    logged = {
-        word
-        for node, word in calls_of("info", "warning", "error", "exception")
-        if getattr(node.func.value, "id", "") in {"log", "_log"}
-    }
-    levels = [
-        line
-        for line in table("## Logs").splitlines()
-        if line.startswith(("| info", "| warning", "| error"))
-    ]
-    documented = set(re.findall(r"`([a-z_]+)`", "\n".join(levels)))
-
-    assert documented == logged
-
-
-def table(heading):
-    """The part of the operations document under a heading."""
-    return read(OPERATIONS).partition(f"\n{heading}\n")[2].partition("\n## ")[0]
 
 
 # Promises, policy and models
