@@ -189,11 +189,15 @@ Reply = Transcript | StreamReply
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A job's answer and what it cost: processor time of the worker and time on the wall."""
+    """A job's answer and what it cost: processor time of the worker and time on the wall.
+
+    ``queued_s`` is the part of ``wall_s`` in which the worker was ready to go on and had no core.
+    """
 
     reply: Reply
     cpu_s: float
     wall_s: float
+    queued_s: float = 0.0
 
 
 class RecognitionError(MamoriError):

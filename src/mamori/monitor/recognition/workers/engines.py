@@ -80,10 +80,12 @@ class WorkerEngines:
         if model is not None:
             self._whisper = WhisperEngine(model)
             rate_hz = self._spec.warm_rate_hz
-            for depth in Depth:
-                self._whisper.transcribe(
-                    warm_up_speech(rate_hz), language="ja", sample_rate_hz=rate_hz, depth=depth
-                )
+            self._whisper.transcribe(
+                warm_up_speech(rate_hz)[:rate_hz],
+                language="ja",
+                sample_rate_hz=rate_hz,
+                depth=Depth.QUICK,
+            )
             found.append(self._whisper.capabilities)
         return tuple(found)
 

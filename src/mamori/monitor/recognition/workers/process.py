@@ -82,6 +82,18 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
+def queued_for_core_s(pid: int) -> float:
+    """How long a process's threads were ready to run and had no core so far; 0 if it is gone.
+
+    Stopped or throttled, it is not ready. 0 as well where the kernel keeps no schedstat.
+    """
+    queued_ns = 0
+    with suppress(OSError):  # a thread may end meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            queued_ns += int((task / "schedstat").read_bytes().split()[1])
+    return queued_ns / 1e9
+
+
 def pace_ratio() -> float:
     """How many times its processor time a piece of work takes this process on the wall now.
 

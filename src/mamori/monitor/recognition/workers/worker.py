@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from typing import Any
@@ -14,7 +15,7 @@ from mamori.monitor.recognition.workers.messages import (
     job_of,
     reply_to_json,
 )
-from mamori.monitor.recognition.workers.process import trim_heap
+from mamori.monitor.recognition.workers.process import queued_for_core_s, trim_heap
 from mamori.monitor.recognition.workers.spec import EngineSet
 from mamori.monitor.recognition.workers.wire import Frame, receive, send
 
@@ -36,6 +37,7 @@ def serve(sock: socket.socket, engines: EngineSet) -> None:
 
 
 def _answer(frame: Frame, engines: EngineSet) -> dict[str, Any]:
+    queued_s = queued_for_core_s(os.getpid())
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     try:
         reply = engines.decode(job_of(frame))
@@ -46,6 +48,7 @@ def _answer(frame: Frame, engines: EngineSet) -> dict[str, Any]:
         "reply": reply_to_json(reply),
         "cpu_s": time.process_time() - cpu_s,
         "wall_s": time.perf_counter() - wall_s,
+        "queued_s": queued_for_core_s(os.getpid()) - queued_s,
         **_cpu(),
     }
 

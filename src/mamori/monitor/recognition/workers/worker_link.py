@@ -112,4 +112,9 @@ class WorkerLink(asyncio.Protocol):
 def _result_of(fields: Mapping[str, Any]) -> Done | RecognitionError:
     if fields["is"] == "error":
         return error_of(fields)
-    return Done(reply=reply_of(fields["reply"]), cpu_s=fields["cpu_s"], wall_s=fields["wall_s"])
+    return Done(
+        reply=reply_of(fields["reply"]),
+        cpu_s=fields["cpu_s"],
+        wall_s=fields["wall_s"],
+        queued_s=fields["queued_s"],
+    )
