@@ -55,9 +55,9 @@ def health_rows():
 
 def test_every_part_of_the_health_page_is_documented():
     [parts] = [
-        {key.value for key in node.value.keys}
+        {key.value for key in node.value.keys if isinstance(key, ast.Constant)}
         for node in ast.walk(function_of_the_node("_parts"))
-        if isinstance(node, ast.Return)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
     ]
 
     assert parts

@@ -54,8 +54,16 @@ def test_a_short_burst_of_others_counts_for_little():
     left = machine.processor()
     machine.passes(0.5, own=0.0, others=2.0)
     assert left.cores_left() == 2.0
-    machine.passes(10, own=0.0, others=2.0)
-    assert left.cores_left() == 0.0
+    machine.passes(10, own=0.0, others=0.5)
+    assert left.cores_left() == pytest.approx((1.7 - 0.5) / 0.7)
+
+
+@pytest.mark.parametrize(("others", "left"), [(0.99, 0.71), (1.0, 0.7), (1.01, 0.7), (2.0, 0.7)])
+def test_others_keep_half_of_the_machine_at_most(others, left):
+    machine = Machine()
+    processor = machine.processor()
+    machine.passes(10, own=0.0, others=others)
+    assert processor.cores_left() == pytest.approx(left / 0.7)
 
 
 def test_where_nothing_is_known_of_others_the_cores_are_ours():

@@ -12,6 +12,9 @@ _CGROUP_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 _STAT: Final = Path("/proc/stat")
 # Of the whole machine at most this much is to be busy; what others take is taken off it.
 _BUSY_RATIO: Final = 0.85
+# Others that have the machine for themselves take all of it, and make room when we want some: the
+# kernel shares it out. More than this share is not theirs to keep.
+_OTHERS_RATIO: Final = 0.5
 # What others take is averaged over about this long: a compile job counts, a cron job does not.
 _SMOOTH_S: Final = 10.0
 
@@ -60,7 +63,8 @@ class Processor:
             weight = min(1.0, passed_s / _SMOOTH_S)
             self._others += weight * (max(0.0, others_s / passed_s) - self._others)
         self._last = now
-        free = _BUSY_RATIO * self._cores - self._others
+        kept = min(self._others, _OTHERS_RATIO * self._cores)
+        free = _BUSY_RATIO * self._cores - kept
         return max(0.0, min(self._cores, free / self._use_ratio))
 
     def _read(self) -> tuple[float, float | None, float]:

@@ -69,7 +69,8 @@ class EventPrinter:
             case CallEnded():
                 return Line(self._ended(event), "dim")
             case StageFailed():
-                text = self._texts("failure", stage=event.stage, code=event.code)
+                key = "failure.recoverable" if event.recoverable else "failure"
+                text = self._texts(key, stage=event.stage, code=event.code)
                 return Line(f"{media_time(event.offset_ms)} {text}", "red")
             case _:
                 return None

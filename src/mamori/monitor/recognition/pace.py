@@ -86,6 +86,11 @@ class PaceWatch:
         if worker_id in self._workers:
             self._workers[worker_id].finish()
 
+    def still_s(self, worker_id: int) -> float:
+        """How long the worker has been at its job without any processor time."""
+        worker = self._workers.get(worker_id)
+        return 0.0 if worker is None else worker.still_s
+
     def works(self, worker_id: int, *, now_s: float, cpu_s: float, wall_s: float) -> bool:
         """The job in work has taken so much so far; whether the worker is slow at it.
 

@@ -205,4 +205,4 @@ class RecognitionError(MamoriError):
 
 
 class WorkerLostError(MamoriError):
-    """The worker died or was killed in the middle of the job; code ``crashed`` or ``hung``."""
+    """The worker was lost in the middle of the job; code ``crashed``, ``hung`` or ``slow``."""

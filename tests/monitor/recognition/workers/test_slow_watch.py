@@ -33,8 +33,13 @@ def slow():
 
 
 @pytest.fixture
-async def watch(slow):
-    watch = SlowWatch(slow.append, may_replace=lambda: True, pace_ratio=lambda: 1.0)
+def stuck():
+    return []
+
+
+@pytest.fixture
+async def watch(slow, stuck):
+    watch = SlowWatch(slow.append, stuck.append, lambda: True, lambda: 1.0)
     yield watch
     await watch.stop()
 
@@ -62,6 +67,20 @@ async def test_a_worker_that_waits_for_a_core_most_of_the_time_is_not(watch, mac
     await run_job(watch, machine, own_ratio=0.1, queued_ratio=0.9)
     await run_job(watch, machine, own_ratio=0.1, queued_ratio=0.8)
     assert slow == []
+
+
+@pytest.mark.parametrize(("seconds", "is_stuck"), [(1.95, False), (2.1, True)])
+async def test_a_worker_that_stands_still_at_a_job_is_stuck(
+    watch, machine, slow, stuck, seconds, is_stuck
+):
+    await run_job(watch, machine, own_ratio=0.0, queued_ratio=0.0, seconds=seconds)
+    assert bool(stuck) == is_stuck
+    assert slow == []
+
+
+async def test_one_that_only_waits_for_a_core_is_not(watch, machine, stuck):
+    await run_job(watch, machine, own_ratio=0.0, queued_ratio=1.0, seconds=6.0)
+    assert stuck == []
 
 
 @pytest.mark.parametrize(("queued_s", "lost"), [(0.0, [1]), (1.6, [])])

@@ -43,13 +43,12 @@ log = structlog.get_logger(__name__)
 class WorkerPool:
     """``workers`` processes that decode, and one more that is warm and waits. On one event loop.
 
-    A worker that ends (lost as ``crashed``) or answers no job within ``hung_after_s`` (``hung``;
-    where others leave it little of the processor, within so much of its own time) is killed; the
-    spare takes its place at once under its own id, and another spare is made. So is a
-    worker that gets too little of the processor while the machine has enough (``slow``), but only
-    where there are others and the spare is warm. When the template ends, its workers are killed by
-    the kernel at the same moment: none may outlive who would end it. A new template is started, and
-    new workers from it.
+    A worker that ends (lost as ``crashed``), stands still at a job for 2 s or answers none within
+    ``hung_after_s`` of its own time (``hung``) is killed; the spare takes its place at once under
+    its own id, and another spare is made. So is a worker that gets too little of the processor
+    while the machine has enough (``slow``), but only where there are others and the spare is warm.
+    When the template ends, its workers are killed by the kernel at the same moment: none may
+    outlive who would end it. A new template is started, and new workers from it.
 
     ``load_within_s`` is for the template's models, ``ready_within_s`` for a worker to load and warm
     up. Workers run at ``niceness`` above the node's. ``pace_ratio`` measures how slow the machine
@@ -94,7 +93,7 @@ class WorkerPool:
         self._watch = LoopWatch(
             self._on_overdue, self._on_look, self._used_s, tick_s=hung_after_s / _TICKS
         )
-        self._slow = SlowWatch(self._on_slow, may_replace=self._may_replace, pace_ratio=pace_ratio)
+        self._slow = SlowWatch(self._on_slow, self._on_overdue, self._may_replace, pace_ratio)
         self._wake = asyncio.Event()
         self._up: asyncio.Future[None] | None = None
         self._lost_before_up = 0

@@ -11,12 +11,15 @@ from mamori.monitor.recognition.port import Done, RecognitionError
 from mamori.monitor.recognition.workers.process import cpu_s, pace_ratio, queued_for_core_s
 from mamori.monitor.recognition.workers.worker_link import WorkerLink
 
+# Decoding waits for nothing but a core: who neither runs nor wants to is stuck. With the time
+# until it has a job this is seen within 3 s where ten calls go on.
+_STUCK_AFTER_S: Final = 2.0
 # The machine is measured at most once in this time: 0.022 s of a core each.
 _ASK_AGAIN_S: Final = 1.0
 
 
 class SlowWatch:
-    """A PaceWatch on real processes; ``on_slow(worker_id)`` runs on the loop.
+    """A PaceWatch on real processes; ``on_slow(worker_id)`` and ``on_stuck`` run on the loop.
 
     The others may have nothing to do, and say nothing then: the machine is asked by
     ``pace_ratio``, on a thread, when a worker seems slow. ``may_replace`` says whether it would
@@ -26,11 +29,12 @@ class SlowWatch:
     def __init__(
         self,
         on_slow: Callable[[int], None],
-        *,
+        on_stuck: Callable[[int], None],
         may_replace: Callable[[], bool],
         pace_ratio: Callable[[], float] = pace_ratio,
     ) -> None:
         self._on_slow = on_slow
+        self._on_stuck = on_stuck
         self._may_replace = may_replace
         self._pace_ratio = pace_ratio
         self._pace = PaceWatch()
@@ -54,6 +58,8 @@ class SlowWatch:
         now_s = asyncio.get_running_loop().time()
         if self._pace.works(worker.worker_id, now_s=now_s, cpu_s=used_s, wall_s=running_s):
             self._suspect(worker.worker_id)
+        elif self._pace.still_s(worker.worker_id) >= _STUCK_AFTER_S:
+            self._on_stuck(worker.worker_id)
 
     def ended(self, worker: WorkerLink, result: Done | RecognitionError) -> None:
         """The worker has answered."""
