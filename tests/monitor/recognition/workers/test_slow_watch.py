@@ -83,6 +83,16 @@ async def test_one_that_only_waits_for_a_core_is_not(watch, machine, stuck):
     assert stuck == []
 
 
+async def test_what_another_job_waited_for_a_core_says_nothing_of_the_next(watch, machine, stuck):
+    worker = SimpleNamespace(worker_id=1, pid=1, cpu_s=machine.cpu_s)
+    watch.look(worker, 0.05)
+    machine.queued_s += 5.0
+    watch.ended(worker, Done(reply=Transcript(text=""), cpu_s=0.1, wall_s=5.1, queued_s=5.0))
+    for tick in range(1, 15):
+        watch.look(worker, 0.15 * tick)
+    assert stuck == [1]
+
+
 @pytest.mark.parametrize(("queued_s", "lost"), [(0.0, [1]), (1.6, [])])
 async def test_the_same_holds_of_jobs_that_have_ended(watch, machine, slow, queued_s, lost):
     worker = SimpleNamespace(worker_id=1, pid=1, cpu_s=machine.cpu_s)

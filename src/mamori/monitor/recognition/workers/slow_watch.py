@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from mamori.monitor.recognition.pace import SOUND_RATIO, PaceWatch
 from mamori.monitor.recognition.port import Done, RecognitionError
+from mamori.monitor.recognition.workers.pace import SOUND_RATIO, PaceWatch
 from mamori.monitor.recognition.workers.process import cpu_s, pace_ratio, queued_for_core_s
 from mamori.monitor.recognition.workers.worker_link import WorkerLink
 
@@ -38,8 +38,8 @@ class SlowWatch:
         self._may_replace = may_replace
         self._pace_ratio = pace_ratio
         self._pace = PaceWatch()
-        # By worker: time without a core when its job was first looked at, and how long it has run.
-        self._queued: dict[int, tuple[float, float]] = {}
+        # By worker: how long it had been without a core when its job was first looked at.
+        self._queued_before_s: dict[int, float] = {}
         self._asking: asyncio.Task[None] | None = None
         self._ask_from_s = 0.0
 
@@ -49,12 +49,8 @@ class SlowWatch:
         Time in which it was ready and had no core is the machine's, not the worker's.
         """
         used_s = cpu_s(worker.pid) - worker.cpu_s  # it told its time when the job before ended
-        before_s, looked_s = self._queued.get(worker.worker_id, (0.0, running_s))
         queued_s = queued_for_core_s(worker.pid)
-        if running_s <= looked_s:  # the first look at this job
-            before_s = queued_s
-        self._queued[worker.worker_id] = (before_s, running_s)
-        running_s -= queued_s - before_s
+        running_s -= queued_s - self._queued_before_s.setdefault(worker.worker_id, queued_s)
         now_s = asyncio.get_running_loop().time()
         if self._pace.works(worker.worker_id, now_s=now_s, cpu_s=used_s, wall_s=running_s):
             self._suspect(worker.worker_id)
@@ -63,6 +59,7 @@ class SlowWatch:
 
     def ended(self, worker: WorkerLink, result: Done | RecognitionError) -> None:
         """The worker has answered."""
+        self._queued_before_s.pop(worker.worker_id, None)
         if isinstance(result, RecognitionError):
             self._pace.gave_up(worker.worker_id)
             return
@@ -73,7 +70,7 @@ class SlowWatch:
 
     def forget(self, worker_id: int) -> None:
         """The worker is gone."""
-        self._queued.pop(worker_id, None)
+        self._queued_before_s.pop(worker_id, None)
         self._pace.forget(worker_id)
 
     async def stop(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mamori.monitor.recognition.pace import PaceWatch
+from mamori.monitor.recognition.workers.pace import PaceWatch
 
 NOW_S = 100.0
 
