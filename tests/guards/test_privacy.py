@@ -1,10 +1,13 @@
 """What callers say and their numbers never reach a log; secrets never reach repr."""
 
 import ast
+import dataclasses
 
 import pytest
 
+from mamori.monitor import events
 from mamori.monitor.events import CallStarted, Channel, Party
+from mamori.monitor.recognition import port
 
 # Every key that a log line may carry, by what it is. A new one is looked at by a person first:
 # none of them may hold a caller's words, name or number, or a secret.
@@ -103,3 +106,21 @@ def test_a_partys_number_and_name_are_not_in_repr(value):
     )
 
     assert value not in repr(started)
+
+
+# Fields that hold what a caller said, or how it sounded; PhraseHint's phrase was heard in it.
+WORDS_AND_VOICE = {"hints", "pcm", "phrase", "phrases", "quote", "record_quote", "text", "words"}
+
+
+def test_what_a_caller_said_is_not_in_the_repr_of_events_and_jobs():
+    holders = {
+        (kind.__name__, field.name): field.repr
+        for module in (events, port)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        for field in dataclasses.fields(kind)
+        if field.name in WORDS_AND_VOICE
+    }
+
+    assert len(holders) > 15
+    assert [holder for holder, is_shown in holders.items() if is_shown] == []

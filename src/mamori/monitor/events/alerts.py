@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mamori.monitor.events.evidence import Detection
@@ -31,7 +31,7 @@ class AlertRaised:
     guidance_key: str
     policy_version: str
     count: int
-    quote: str | None
+    quote: str | None = field(repr=False)
     detections: tuple[Detection, ...]
 
 
@@ -57,7 +57,7 @@ class AlertUpdated:
     guidance_key: str
     policy_version: str
     count: int
-    quote: str | None
+    quote: str | None = field(repr=False)
     detections: tuple[Detection, ...]
 
 

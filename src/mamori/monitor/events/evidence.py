@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mamori.monitor.events.terms import Channel, Severity
@@ -36,14 +36,14 @@ class PhraseEvidence:
     """
 
     kind: Literal["phrase"] = "phrase"
-    quote: str
+    quote: str = field(repr=False)
     utterance_id: str
     match: Literal["surface", "reading", "fuzzy", "reread"]
     similarity_ratio: float
     threshold_ratio: float
     confidence: float | None = None
     lowered_by: str | None = None
-    record_quote: str | None = None
+    record_quote: str | None = field(default=None, repr=False)
 
     def measurement(self) -> Measurement:
         """How closely the words matched against how closely they had to."""
@@ -137,7 +137,7 @@ class ClockEvidence:
 class Telling:
     """One telling of a demand: its exact words and when they began."""
 
-    quote: str
+    quote: str = field(repr=False)
     utterance_id: str
     offset_ms: int
 

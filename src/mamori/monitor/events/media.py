@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -30,7 +30,7 @@ class AudioFrame:
     channel: Channel
     offset_samples: int
     sample_rate_hz: int
-    pcm: Pcm
+    pcm: Pcm = field(repr=False)
 
     @property
     def offset_ms(self) -> int:

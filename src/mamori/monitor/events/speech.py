@@ -1,8 +1,8 @@
-"""Utterances and what was said in them."""
+"""Utterances and what was said in them; callers' words and voices are kept out of ``repr``."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from mamori.monitor.events.media import Pcm, samples_to_ms
@@ -38,7 +38,7 @@ class SpeechAudio:
     utterance_id: str
     offset_samples: int
     sample_rate_hz: int
-    pcm: Pcm
+    pcm: Pcm = field(repr=False)
     quiet_samples: int = 0
 
     @property
@@ -73,7 +73,7 @@ SpeechEvent = SpeechStarted | SpeechAudio | SpeechEnded
 class Word:
     """One recognised word on the call's timeline; ``confidence`` in [0, 1]."""
 
-    text: str
+    text: str = field(repr=False)
     start_ms: int
     end_ms: int
     confidence: float | None = None
@@ -88,7 +88,7 @@ class PartialHypothesis:
     channel: Channel
     utterance_id: str
     offset_ms: int
-    text: str
+    text: str = field(repr=False)
     revision: int
     engine: str
 
@@ -107,10 +107,10 @@ class FinalHypothesis:
     utterance_id: str
     offset_ms: int
     end_offset_ms: int
-    text: str
+    text: str = field(repr=False)
     language: str
     engine: str
-    words: tuple[Word, ...] = ()
+    words: tuple[Word, ...] = field(default=(), repr=False)
     confidence: float | None = None
     marks: tuple[str, ...] = ()
 
@@ -130,10 +130,10 @@ class RereadHypothesis:
     utterance_id: str
     offset_ms: int
     end_offset_ms: int
-    text: str
+    text: str = field(repr=False)
     language: str
     engine: str
-    phrases: tuple[str, ...]
+    phrases: tuple[str, ...] = field(repr=False)
     confidence: float | None = None
     marks: tuple[str, ...] = ()
 
@@ -150,5 +150,5 @@ class PhraseHint:
     channel: Channel
     utterance_id: str
     offset_ms: int
-    phrase: str
+    phrase: str = field(repr=False)
     engine: str

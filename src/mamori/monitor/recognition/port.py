@@ -8,7 +8,7 @@ in worker processes, one thread each, never on the event loop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -53,7 +53,7 @@ class EngineCapabilities:
 class TranscriptWord:
     """A word with its place in the utterance, in samples from the utterance's first sample."""
 
-    text: str
+    text: str = field(repr=False)
     start_samples: int
     end_samples: int
     confidence: float | None = None
@@ -66,8 +66,8 @@ class Transcript:
     ``confidence`` in [0, 1], None where unknown; ``marks`` such as ``low_confidence``.
     """
 
-    text: str
-    words: tuple[TranscriptWord, ...] = ()
+    text: str = field(repr=False)
+    words: tuple[TranscriptWord, ...] = field(default=(), repr=False)
     confidence: float | None = None
     marks: tuple[str, ...] = ()
 
@@ -76,8 +76,8 @@ class Transcript:
 class LiveText:
     """What an open utterance sounds like so far, and phrases that seem to be in it."""
 
-    text: str
-    hints: tuple[str, ...] = ()
+    text: str = field(repr=False)
+    hints: tuple[str, ...] = field(default=(), repr=False)
 
 
 class StreamDecoder(Protocol):
@@ -147,11 +147,11 @@ class UtteranceEngine(Protocol):
 class ReadJob:
     """Read a whole utterance with the utterance engine."""
 
-    pcm: Pcm
+    pcm: Pcm = field(repr=False)
     language: str
     sample_rate_hz: int
     depth: Depth = Depth.THOROUGH
-    phrases: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -165,7 +165,7 @@ class StreamJob:
 
     slot: int
     voice: str
-    pcm: Pcm
+    pcm: Pcm = field(repr=False)
     language: str
     sample_rate_hz: int
     begins: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from mamori.monitor.events import FinalHypothesis
@@ -20,7 +20,7 @@ class Reread:
 
     final: FinalHypothesis
     utterance: Utterance
-    phrases: tuple[str, ...]
+    phrases: tuple[str, ...] = field(repr=False)
     since_s: float
 
 

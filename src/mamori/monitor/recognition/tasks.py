@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -38,7 +38,7 @@ class Task:
     voice: str
     worker_id: int | None = None
     needs_slot: bool = False
-    phrases: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_final(self) -> bool:

@@ -61,13 +61,13 @@ class Utterance:
     unfed_since_s: float = 0.0
     had_live: bool = False
     revision: int = 0
-    text: str = ""
-    hints: set[str] = field(default_factory=set)
+    text: str = field(default="", repr=False)
+    hints: set[str] = field(default_factory=set, repr=False)
     live_crashes: int = 0
     # The utterance engine's side.
     early: EarlyReading | None = None
     crashes: int = 0
-    _samples: Pcm = field(default_factory=lambda: np.zeros(0, np.int16))
+    _samples: Pcm = field(default_factory=lambda: np.zeros(0, np.int16), repr=False)
 
     @property
     def utterance_id(self) -> str:

@@ -31,7 +31,7 @@ _MOST_RECORDS: Final = 32
 class _Record:
     """The first reading of an utterance, and the rules that a second one has given."""
 
-    text: str
+    text: str = field(repr=False)
     reread: set[str] = field(default_factory=set)
 
 

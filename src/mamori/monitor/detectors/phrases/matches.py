@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from mamori.monitor.detectors.phrases.book import ContextEffect, PhraseRule
@@ -45,7 +45,7 @@ class PhraseMatch:
     rule: str
     category: str
     severity: Severity
-    quote: str
+    quote: str = field(repr=False)
     start: int
     end: int
     match: MatchKind
@@ -53,15 +53,15 @@ class PhraseMatch:
     threshold_ratio: float
     score: float
     lowered_by: str | None = None
-    record_quote: str | None = None
+    record_quote: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
     """A text that was looked at."""
 
-    text: str
-    sight: Sight
+    text: str = field(repr=False)
+    sight: Sight = field(repr=False)
     quoted: Sequence[Span]
 
     @classmethod
@@ -91,7 +91,7 @@ class Found:
     end: int
     similarity_ratio: float
     lowered_by: str | None = None
-    record_quote: str | None = None
+    record_quote: str | None = field(default=None, repr=False)
 
     def lowered(self, contexts: Sequence[FiledContext]) -> Found | None:
         """The same as the contexts around it leave it; None where one of them drops it."""
