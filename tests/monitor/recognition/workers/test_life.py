@@ -127,6 +127,16 @@ async def test_a_pool_that_was_never_started_can_be_stopped(make_pool):
     await make_pool().stop()
 
 
+async def test_a_pool_whose_settings_do_not_fit_into_a_message_can_be_stopped():
+    pool = WorkerPool(EngineSpec(hint_phrases={"ja": ("あ" * 400_000,)}), workers=1)
+    with pytest.raises(ValueError, match="a frame may have a header of"):
+        await pool.start()
+
+    await pool.stop()
+
+    assert pool.processes() == []
+
+
 async def test_the_memory_of_every_process_is_told(pool, spare_of):
     spare = await spare_of(pool)
 

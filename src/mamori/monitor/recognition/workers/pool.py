@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import structlog
@@ -166,8 +165,8 @@ class WorkerPool:
         self._watch.stop()
         if self._supervisor is not None:
             self._supervisor.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._supervisor
+            # Whatever it failed with, the workers are ended.
+            await asyncio.wait({self._supervisor})
         for worker in list(self._workers.values()):
             self._forget(worker, "crashed")
         await self._slow.stop()
@@ -178,9 +177,9 @@ class WorkerPool:
     async def decode(self, worker_id: int, job: Job) -> Done:
         """Have a worker of ``ready`` do a job.
 
-        RecognitionError from the engine; WorkerLostError ``crashed`` or ``hung``, also for a worker
-        that is gone already; ValueError for one that is at work or not ready yet. A caller that
-        is cancelled leaves the worker at work.
+        RecognitionError of the engine; WorkerLostError ``crashed``, ``hung`` or ``slow``, also for
+        a worker that is gone already; ValueError for one that is at work or not ready yet. A caller
+        that is cancelled leaves the worker at work.
         """
         worker = self._workers.get(worker_id)
         if worker is None and 0 < worker_id < self._next_id:
