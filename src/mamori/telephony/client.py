@@ -31,7 +31,7 @@ from mamori.telephony.recording import Recording
 # A server that is alive answers a handshake and a start at once; 10 s also covers a busy one.
 CONNECT_TIMEOUT_S: Final = 10.0
 STARTED_TIMEOUT_S: Final = 10.0
-# After ``stop`` the server still recognises the last utterances: 15 s of speech on a slow machine.
+# After ``stop`` the server still recognises the last utterances, or gives them up after 10 s.
 STOPPED_TIMEOUT_S: Final = 60.0
 
 Clock = Callable[[], float]

@@ -104,7 +104,7 @@ class NodeMetrics:
         )
         self.recognition_workers_lost = Counter(
             "mamori_recognition_workers_lost",
-            "Workers that crashed or hung.",
+            "Workers that crashed, hung or were slow.",
             ["code"],
             registry=registry,
         )

@@ -108,19 +108,19 @@ class ChannelState:
             for each in self.queue
             if each.end is not None and not self.is_at_work(each)
         ]
-        more_s = self.final_due_s - self.config.final_due_s + self._behind_s(now_s)
+        more_s = self.final_due_s - self.config.final_due_s + self._put_back_s(now_s)
         return max(0.0, max(waits_s, default=0.0) - more_s)
 
     def overdue(self, now_s: float) -> list[Utterance]:
         """Utterances that have waited too long, or beyond what may wait, and that nobody reads."""
         ended = [each for each in self.queue if each.end is not None]
         most = self.config.longest_backlog_ms * self.sample_rate_hz // 1000
-        behind = sum(each.heard_samples for each in ended)
+        waiting = sum(each.heard_samples for each in ended)
         found = []
         for utterance in ended:
             is_late = now_s - utterance.ended_s >= self.config.longest_wait_s
-            if (is_late or behind > most) and not self.is_at_work(utterance):
-                behind -= utterance.heard_samples
+            if (is_late or waiting > most) and not self.is_at_work(utterance):
+                waiting -= utterance.heard_samples
                 found.append(utterance)
         return [] if self.config.offline else found
 
@@ -131,10 +131,10 @@ class ChannelState:
         if not self.queue and not self.rereads:
             return []
         found = [self._reading_wanted(now_s), self._hearing_wanted()]
-        behind_s = self._behind_s(now_s)
-        return [task.later(behind_s) for task in found if task is not None]
+        put_back_s = self._put_back_s(now_s)
+        return [task.later(put_back_s) for task in found if task is not None]
 
-    def _behind_s(self, now_s: float) -> float:
+    def _put_back_s(self, now_s: float) -> float:
         # Ten seconds back for each second taken too much: behind every channel that waits.
         return 10 * self.allowance.overdraft_s(now_s)
 

@@ -153,9 +153,7 @@ class ChannelSpeech:
                     offset_samples=offset_samples,
                     sample_rate_hz=self._sample_rate_hz,
                     pcm=pcm,
-                    quiet_samples=quiet_samples
-                    if quiet_samples < length_samples
-                    else length_samples,
+                    quiet_samples=min(quiet_samples, length_samples),
                 )
             )
         return events

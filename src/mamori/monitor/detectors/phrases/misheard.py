@@ -12,7 +12,7 @@ from rapidfuzz import fuzz
 
 from mamori.monitor.detectors.phrases.index import LiteralIndex
 
-# An utterance of 15 s has about 150 characters; nobody speaks this many in one.
+# An utterance of 8 s has about 80 characters; nobody speaks this many in one.
 _MAX_CHARACTERS: Final = 1_000
 # A phrase that reaches 0.85 keeps at least this share of its neighbouring pairs of letters
 # (one substitution in ten letters destroys two of nine pairs).
