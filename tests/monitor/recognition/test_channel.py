@@ -12,7 +12,7 @@ from mamori.monitor.recognition.port import Depth
 from mamori.monitor.recognition.tasks import Work
 
 FULL, FINALS = RecognitionScope.FULL, RecognitionScope.FINALS
-CUSTOMER, NONE = RecognitionScope.CUSTOMER, RecognitionScope.NONE
+CUSTOMER = RecognitionScope.CUSTOMER
 
 
 @pytest.fixture
@@ -282,9 +282,6 @@ def test_what_crashed_a_worker_is_not_read_early_again():
         (CUSTOMER, Channel.CUSTOMER, False, True),
         (CUSTOMER, Channel.MIXED, False, True),
         (CUSTOMER, Channel.AGENT, False, False),
-        (NONE, Channel.CUSTOMER, False, False),
-        (NONE, Channel.MIXED, False, False),
-        (NONE, Channel.AGENT, False, False),
     ],
 )
 def test_each_scope_gives_so_much(scope, channel, partials, finals):

@@ -124,7 +124,7 @@ class SpeechEndCause(StrEnum):
 
 
 class RecognitionScope(StrEnum):
-    """How much of a call is put into words, from all of it to none."""
+    """How much of a call is put into words, the most first."""
 
     FULL = "full"
     """Partials and finals of every channel."""
@@ -132,8 +132,6 @@ class RecognitionScope(StrEnum):
     """No partials."""
     CUSTOMER = "customer"
     """No partials, and finals of the customer's channel (or of a mixed one) only."""
-    NONE = "none"
-    """No words: sound and clocks alone."""
 
 
 class ResolveReason(StrEnum):

@@ -68,9 +68,7 @@ class ChannelState:
     @property
     def wants_finals(self) -> bool:
         """Whether utterances that end now get finals."""
-        if self.scope is RecognitionScope.CUSTOMER:
-            return self.channel is not Channel.AGENT
-        return self.scope is not RecognitionScope.NONE
+        return self.scope is not RecognitionScope.CUSTOMER or self.channel is not Channel.AGENT
 
     @property
     def final_due_s(self) -> float:
