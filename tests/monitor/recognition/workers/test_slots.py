@@ -142,6 +142,14 @@ def test_a_language_that_is_not_there_is_refused_and_the_slot_stays_usable(rig):
     assert rig.hear(begins=True).live.text == "1600"
 
 
+def test_where_the_next_recogniser_does_not_open_the_one_before_it_is_not_lent_again(rig):
+    rig.hear(begins=True)
+    with pytest.raises(RecognitionError):
+        rig.hear(begins=True, language="xx")
+    rig.hear(begins=True)
+    assert [decoder.done for decoder in rig.engine.decoders] == [[1600, "close"], [1600]]
+
+
 class TestWarm:
     def test_warm_recognisers_have_heard_speech_and_forgotten_the_voice(self, rig):
         rig.slots.warm("ko", np.zeros(2000, np.int16), sample_rate_hz=8000, recognisers=2)

@@ -84,7 +84,7 @@ class StreamSlots:
         if slot is not None and slot.kind == kind:
             return slot
         if slot is not None:
-            slot.decoder.close()
+            self._close(job.slot)
         ready = self._warm.get(kind)
         decoder = ready.pop() if ready else self._open(kind)
         slot = self._slots[job.slot] = _Slot(kind, decoder)
@@ -92,7 +92,7 @@ class StreamSlots:
 
     def _begin(self, job: StreamJob, slot: _Slot) -> _Slot:
         if slot.heard_s >= _GROWN_S and self._memory_bytes() > self._memory_cap_bytes:
-            slot.decoder.close()
+            self._close(job.slot)
             self._on_replaced()
             slot = self._slots[job.slot] = _Slot(slot.kind, self._open(slot.kind))
         elif slot.voice not in {None, job.voice}:
@@ -101,6 +101,10 @@ class StreamSlots:
             slot.decoder.drop()
         slot.voice = job.voice
         return slot
+
+    def _close(self, slot: int) -> None:
+        # Out of the table first: if the next one does not open, nobody is lent a closed one.
+        self._slots.pop(slot).decoder.close()
 
     def _open(self, kind: tuple[str, int]) -> StreamDecoder:
         return self._engine.open_decoder(language=kind[0], sample_rate_hz=kind[1])
