@@ -29,7 +29,7 @@ class RecognitionConfig:
     early_read_ms: int = 200
     # Words that come more than 10 s late no longer help the person on the phone.
     longest_wait_s: float = 10.0
-    # Audio of ended utterances that wait, of one channel: three of the longest.
+    # Audio of ended utterances that wait, of one channel: four of the longest (8 s), nearly.
     longest_backlog_ms: int = 30_000
     # Speech without a pause costs both engines 0.15 to 0.3 s of processor time a second.
     lane_cpu_ratio: float = 0.3

@@ -207,7 +207,8 @@ class Lane:
 
     def _send(self) -> None:
         self._will_send = False
-        events, self._recogniser.outbox = self._recogniser.outbox, []
+        events = tuple(self._recogniser.outbox)
+        self._recogniser.outbox.clear()
         try:
             self._deliver(events)
         except Exception as error:  # boundary: who listens never harms the other calls

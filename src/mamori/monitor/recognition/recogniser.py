@@ -55,12 +55,8 @@ class ChannelRecogniser:
 
     @property
     def outbox(self) -> list[JsonEvent]:
-        """What is to be said, in order; whoever says it puts a new list in its place."""
+        """What is to be said, in order; whoever says it clears it."""
         return self._outcomes.outbox
-
-    @outbox.setter
-    def outbox(self, events: list[JsonEvent]) -> None:
-        self._outcomes.outbox = events
 
     @property
     def shed_samples(self) -> int:
@@ -189,7 +185,7 @@ class ChannelRecogniser:
         elif task.work is not Work.REREAD:
             self._read(task, reply)
         elif (reread := self.state.rereads.take(task.utterance)) is not None:
-            self.outbox += self._say.reread(reread.final, reply, reread.phrases)
+            self.outbox.extend(self._say.reread(reread.final, reply, reread.phrases))
 
     def fail(self, task: Task, error: RecognitionError | WorkerLostError) -> None:
         """A job failed, or its worker was lost."""
@@ -227,7 +223,7 @@ class ChannelRecogniser:
             state.stream.worked()
             self._outcomes.settle(utterance, state.stream.name or "", reply.transcript)
         elif self._wants_partial(utterance):
-            self.outbox += self._say.live(utterance, reply.live, state.stream.name or "")
+            self.outbox.extend(self._say.live(utterance, reply.live, state.stream.name or ""))
         self._outcomes.leave_idle_recogniser(utterance)
 
     def _wants_partial(self, utterance: Utterance) -> bool:

@@ -44,7 +44,9 @@ class SpeechPresence:
 
 
 class SpeechGate:
-    """Listens to one stretch of audio at a time; not thread-safe, and not to be forked.
+    """Listens to one stretch of audio at a time; not thread-safe.
+
+    It starts no thread, so a process that has one can be forked.
 
     ``sample_rate_hz`` 8000 or 16000. The audio may come in pieces of any length.
     """
