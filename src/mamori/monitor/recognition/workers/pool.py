@@ -23,7 +23,7 @@ from mamori.monitor.recognition.workers.accounts import (
 )
 from mamori.monitor.recognition.workers.backoff import Backoff
 from mamori.monitor.recognition.workers.messages import capabilities_of, error_of
-from mamori.monitor.recognition.workers.process import cpu_s, pace_ratio, rss_bytes
+from mamori.monitor.recognition.workers.process import cpu_s, pace_ratio
 from mamori.monitor.recognition.workers.slow_watch import SlowWatch
 from mamori.monitor.recognition.workers.spec import DEFAULT_FACTORY, EngineSpec
 from mamori.monitor.recognition.workers.template_keeper import TemplateKeeper
@@ -42,10 +42,11 @@ log = structlog.get_logger(__name__)
 class WorkerPool:
     """``workers`` processes that decode, and one more that is warm and waits. On one event loop.
 
-    A worker that ends (lost as ``crashed``), stands still at a job for 2 s or answers none within
-    ``hung_after_s`` of its own time (``hung``) is killed; the spare takes its place at once under
-    its own id, and another spare is made. So is a worker that gets too little of the processor
-    while the machine has enough (``slow``), but only where there are others and the spare is warm.
+    A worker that ends (lost as ``crashed``), or answers no job within ``hung_after_s`` of its own
+    time (``hung``; where there are others, also once it has stood still at one for 2 s) is killed;
+    the spare takes its place at once under its own id, and another spare is made. So is a worker
+    that gets too little of the processor while the machine has enough (``slow``), but only where
+    there are others and the spare is warm.
     When the template ends, its workers are killed by the kernel at the same moment: none may
     outlive who would end it. A new template is started, and new workers from it.
 
@@ -128,10 +129,6 @@ class WorkerPool:
         """Worker ids, None for the template, and process numbers of what runs now."""
         template = [] if self._template.link is None else [(None, self._template.link.pid)]
         return [*template, *((w.worker_id, w.pid) for w in self._workers.values() if w.pid)]
-
-    def rss_bytes(self) -> int:
-        """The sum of all processes' resident memory; shared pages count once for each of them."""
-        return sum(rss_bytes(pid) for _, pid in self.processes())
 
     def memory(self) -> tuple[ProcessMemory, ...]:
         """The memory of each process, the template first; takes milliseconds for each."""
