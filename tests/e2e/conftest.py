@@ -51,6 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the long forms of these tests be asked for."""
     parser.addoption("--outage-seconds", type=float, default=8.0, help="how long the store is away")
     parser.addoption(
+        "--worker-faults", type=int, default=1, help="how often a worker fails in each test"
+    )
+    parser.addoption(
         "--all-clips", action="store_true", help="every Korean clip, not the short ones"
     )
 
@@ -324,12 +327,16 @@ class SentCall:
         """Their ids in the stream."""
         return [f"{event['alert_id']}:{event['revision']}" for event in self.alerts]
 
-    def lags_s(self) -> list[float]:
-        """How much later than the promptest each alert came back, against its media time."""
+    def lags_s(self, *categories: str) -> list[float]:
+        """How much later than the promptest each alert came back, against its media time.
+
+        Of all ``categories`` where none is named.
+        """
         lags = [
             arrived_s - event["offset_ms"] / 1000
             for event, arrived_s in zip(self.events, self.arrivals_s, strict=True)
             if event["type"] in {"alert_raised", "alert_updated"}
+            and (not categories or event["category"] in categories)
         ]
         return [lag_s - min(lags) for lag_s in lags]
 

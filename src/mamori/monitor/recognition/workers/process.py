@@ -17,6 +17,7 @@ _PAGE_BYTES: Final = os.sysconf("SC_PAGESIZE")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 # Several times the few milliseconds for which a scheduler lets whoever comes anew go first.
 _YARDSTICK_ROUNDS: Final = 50_000
+_THIS_THREAD: Final = Path("/proc/thread-self/schedstat")
 _OOM_SCORE: Final = "500"
 
 
@@ -63,15 +64,6 @@ def trim_heap() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def rss_bytes(pid: int | None = None) -> int:
-    """Resident memory of a process (None: this one), shared pages included; 0 if it is gone."""
-    try:
-        fields = Path(f"/proc/{pid or 'self'}/statm").read_bytes().split()
-    except OSError:
-        return 0
-    return int(fields[1]) * _PAGE_BYTES
-
-
 def cpu_s(pid: int) -> float:
     """Processor time that a process used so far, in hundredths of a second; 0 if it is gone."""
     try:
@@ -87,22 +79,31 @@ def queued_for_core_s(pid: int) -> float:
 
     Stopped or throttled, it is not ready. 0 as well where the kernel keeps no schedstat.
     """
-    queued_ns = 0
-    with suppress(OSError):  # a thread may end meanwhile
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            queued_ns += int((task / "schedstat").read_bytes().split()[1])
-    return queued_ns / 1e9
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return 0.0
+    return sum(_queued_s(thread / "schedstat") for thread in threads)
 
 
 def pace_ratio() -> float:
     """How many times its processor time a piece of work takes this process on the wall now.
 
-    1 where a core is free, more where others want it too. For a thread: it takes 0.022 s of
-    processor time (two virtual cores, Python 3.11) and does not hold the interpreter's lock.
+    Time without a core does not count, as it does not of a worker: 1 on a sound machine, more where
+    its host stops it. For a thread: it takes 0.022 s of processor time (two virtual cores, Python
+    3.11) and does not hold the interpreter's lock.
     """
-    wall_s, cpu_s = time.perf_counter(), time.thread_time()
+    wall_s, cpu_s, queued_s = time.perf_counter(), time.thread_time(), _queued_s(_THIS_THREAD)
     hashlib.pbkdf2_hmac("sha256", b"yardstick", b"", _YARDSTICK_ROUNDS)
-    return (time.perf_counter() - wall_s) / max(time.thread_time() - cpu_s, 1e-9)
+    wall_s = time.perf_counter() - wall_s - (_queued_s(_THIS_THREAD) - queued_s)
+    return max(wall_s, 0.0) / max(time.thread_time() - cpu_s, 1e-9)
+
+
+def _queued_s(schedstat: Path) -> float:
+    try:
+        return int(schedstat.read_bytes().split()[1]) / 1e9
+    except OSError:  # the thread may have ended meanwhile
+        return 0.0
 
 
 def private_bytes() -> int:
