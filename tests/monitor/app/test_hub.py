@@ -1,4 +1,4 @@
-"""New calls are taken only where there is room beside those that go on, and are told when to ask."""
+"""New calls are taken where there is room beside those that go on; others are told when to ask."""
 
 import asyncio
 from types import SimpleNamespace

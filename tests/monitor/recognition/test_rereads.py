@@ -175,3 +175,34 @@ def test_at_first_none_waits():
     rereads = Rereads()
     assert len(rereads) == 0
     assert not rereads
+
+
+class TestDropped:
+    """A second reading that comes to nothing is counted."""
+
+    def test_one_that_was_displaced(self, rig):
+        for _ in range(5):
+            rig.say(300)
+            rig.read("pie")
+        assert rig.state.rereads.take_dropped() == 1
+        assert rig.state.rereads.take_dropped() == 0
+
+    @pytest.mark.parametrize("error", [HICCUP, CRASH, BROKEN])
+    def test_one_that_failed(self, rig, error):
+        rig.say(300)
+        rig.read("pie")
+        rig.fail(Work.REREAD, error)
+        assert rig.state.rereads.take_dropped() == 1
+
+    def test_those_that_wait_when_nobody_waits_for_them(self, rig):
+        for _ in range(2):
+            rig.say(300)
+            rig.read("pie")
+        rig.lane.abandon("shutdown")
+        assert rig.state.rereads.take_dropped() == 2
+
+    def test_none_that_was_read(self, rig):
+        rig.say(300)
+        rig.read("pie")
+        rig.read("die", work=Work.REREAD)
+        assert rig.state.rereads.take_dropped() == 0

@@ -66,9 +66,13 @@ class FakeObserver:
     def __init__(self):
         self.jobs = []
         self.lost = []
+        self.dropped = 0
 
     def job_done(self, work, cpu_s, wait_s):
         self.jobs.append((str(work), cpu_s, round(wait_s, 3)))
+
+    def rereads_dropped(self, count):
+        self.dropped += count
 
     def worker_lost(self, code):
         self.lost.append(code)

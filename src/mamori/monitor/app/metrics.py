@@ -108,6 +108,11 @@ class NodeMetrics:
             ["code"],
             registry=registry,
         )
+        self.recognition_rereads_dropped = Counter(
+            "mamori_recognition_rereads_dropped",
+            "Second readings that were wanted and came to nothing.",
+            registry=registry,
+        )
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Add a gauge that is read when somebody asks."""
@@ -175,3 +180,7 @@ class RecognitionMetrics:
     def worker_lost(self, code: str) -> None:
         """Count a worker that was lost."""
         self._metrics.recognition_workers_lost.labels(code=code).inc()
+
+    def rereads_dropped(self, count: int) -> None:
+        """Count second readings that came to nothing."""
+        self._metrics.recognition_rereads_dropped.inc(count)

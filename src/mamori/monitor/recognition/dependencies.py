@@ -62,12 +62,19 @@ class RecognitionObserver(Protocol):
         """A worker was lost."""
         ...
 
+    def rereads_dropped(self, count: int) -> None:
+        """So many second readings were wanted and came to nothing; may be 0."""
+        ...
+
 
 class _Nobody:
     def job_done(self, work: str, cpu_s: float, wait_s: float) -> None:
         """Do nothing."""
 
     def worker_lost(self, code: str) -> None:
+        """Do nothing."""
+
+    def rereads_dropped(self, count: int) -> None:
         """Do nothing."""
 
 

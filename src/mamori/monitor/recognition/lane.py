@@ -99,6 +99,10 @@ class Lane:
         samples, self._heard_samples = self._heard_samples, 0
         return samples / self._state.sample_rate_hz
 
+    def take_dropped_rereads(self) -> int:
+        """How many second readings were wanted and came to nothing since the last time."""
+        return self._state.rereads.take_dropped()
+
     @property
     def lag_ms(self) -> int:
         """How long the oldest speech has waited for its words, on the wall."""

@@ -192,7 +192,7 @@ class ChannelRecogniser:
         self._is_done(task)
         utterance = task.utterance
         if task.work is Work.REREAD:
-            self.state.rereads.take(utterance)
+            self.state.rereads.drop(utterance)
         elif utterance.is_settled:
             self._outcomes.leave_idle_recogniser(utterance)
         elif task.work is Work.LIVE:

@@ -28,7 +28,8 @@ class Rereads:
     """At most four wait; a fifth displaces the oldest."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Reread] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[Reread] = deque()
+        self._dropped = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -46,6 +47,9 @@ class Rereads:
         now_s: float,
     ) -> None:
         """Have ``utterance`` read again for the first six of ``phrases``."""
+        if len(self._waiting) == _MOST_WAITING:
+            self._waiting.popleft()
+            self._dropped += 1
         self._waiting.append(
             Reread(final=final, utterance=utterance, phrases=phrases[:_MOST_PHRASES], since_s=now_s)
         )
@@ -58,6 +62,17 @@ class Rereads:
                 return reread
         return None
 
+    def drop(self, utterance: Utterance) -> None:
+        """The one of ``utterance`` came to nothing."""
+        if self.take(utterance) is not None:
+            self._dropped += 1
+
     def clear(self) -> None:
-        """None is wanted any more."""
+        """None that waits will be read."""
+        self._dropped += len(self._waiting)
         self._waiting.clear()
+
+    def take_dropped(self) -> int:
+        """How many were wanted and came to nothing since the last time."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped

@@ -217,6 +217,7 @@ class RecognitionService:
 
     def closed(self, lane: Lane) -> None:
         """A lane came to its end, and with the last one its call."""
+        self._observer.rereads_dropped(lane.take_dropped_rereads())
         call = self._lanes.pop(lane, None)
         self._dispatcher.forget(lane)
         if call is not None and call not in self._lanes.values():
@@ -276,6 +277,7 @@ class RecognitionService:
     def _tick(self, now_s: float, passed_s: float, node_cpu_s: float) -> None:
         for lane in tuple(self._lanes):
             lane.expire()
+            self._observer.rereads_dropped(lane.take_dropped_rereads())
         if self._governor is None:
             return
         for call in self._calls:
