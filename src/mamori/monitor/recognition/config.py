@@ -24,7 +24,9 @@ class RecognitionConfig:
     # Nobody is protected sooner by the agent's own words; they serve as a record.
     agent_final_due_s: float = 1.2
     live_due_s: float = 0.6
-    reread_due_s: float = 0.8
+    # What somebody has just said is more urgent than what was nearly understood before; at 0.8 s
+    # second readings held up the finals of a machine that is full.
+    reread_due_s: float = 2.0
     # Half of the hangover: what is read by then needs no second reading if nothing more is said.
     early_read_ms: int = 200
     # Words that come more than 10 s late no longer help the person on the phone.

@@ -47,7 +47,7 @@ def scope_of(level: Level, *, is_looked_at: bool) -> RecognitionScope:
 
 
 # Assumed until measured, in seconds of processor time per second of audio: whisper-base at 3 s
-# utterances and Vosk with warm recognisers on two virtual cores (docs/detectors.md).
+# utterances and Vosk with warm recognisers on two virtual cores of a quick day (bench/README.md).
 _ASSUMED_RATIO: Final = {
     Cost.THOROUGH: 0.3,
     Cost.QUICK: 0.05,
