@@ -54,6 +54,12 @@ def test_a_share_is_written_as_the_document_writes_it():
     assert Share(12, 12).as_share() == "1.00, interval .76-1"
 
 
+def test_a_share_of_nothing_is_said_to_be_one():
+    nothing = Share(0, 0)
+    assert nothing.as_share() == nothing.as_count() == "0 of 0"
+    assert nothing.as_json() == {"hits": 0, "of": 0}
+
+
 @pytest.mark.parametrize(
     ("heard", "said", "expected"),
     [

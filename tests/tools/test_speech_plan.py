@@ -4,22 +4,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tools.measure import material, speech_plan
+from tools.measure import speech_plan
 from tools.measure.bands import Band
 from tools.measure.data import NotHereError
 from tools.measure.engines import Engine, Models
 from tools.measure.material import Material, Recording
 from tools.measure.speech_plan import plan
 
+SAID = "바로 처리해 드리겠습니다"
 MODELS = Models(whisper=Path("base"), absent=("Vosk, ja: not measured: no network",))
 
 
-def some(name, recordings=7):
-    return Material(
-        name=name,
-        language="ko",
-        recordings=tuple(Recording(name=str(n), path=None) for n in range(recordings)),
-    )
+def some(name, *, language="ko", phrase=None):
+    """Seven recordings."""
+    recordings = [
+        Recording(name=str(n), path=None, text=phrase or "", phrase=phrase) for n in range(7)
+    ]
+    return Material(name=name, language=language, recordings=tuple(recordings))
 
 
 def absent():
@@ -52,10 +53,13 @@ def test_every_engine_reads_every_set_over_every_line(sets):
     assert all(job.phrases is None for job in jobs)
 
 
-def test_acted_korean_is_whole_on_the_line_of_the_goals_and_a_third_on_the_others(sets):
-    sets(partial(some, material.ACTED_KOREAN))
+@pytest.mark.parametrize(("language", "goal_line"), [("ko", Band.MULAW), ("ja", Band.TELEPHONE)])
+def test_a_set_with_phrases_is_whole_on_the_line_of_its_goals_and_a_third_elsewhere(
+    sets, language, goal_line
+):
+    sets(partial(some, "one", language=language, phrase=SAID))
     counts = {job.line: len(job.material.recordings) for job in plan(("texts",), MODELS).jobs}
-    assert counts == {Band.WIDE: 3, Band.MULAW: 7, Band.TELEPHONE: 3}
+    assert counts == {line: 7 if line is goal_line else 3 for line in Band}
 
 
 def test_a_quick_look_takes_one_recording_in_so_many(sets):

@@ -76,17 +76,23 @@ class Share:
     warned: int | None = None
 
     def as_share(self) -> str:
-        """``.28 (.19), interval .25-.31``."""
+        """``.28 (.19), interval .25-.31``; a share of nothing as a count."""
+        if not self.of:
+            return self.as_count()
         warned = "" if self.warned is None else f" ({_two_digits(self.warned / self.of)})"
         return f"{_two_digits(self.hits / self.of)}{warned}, {self._interval()}"
 
     def as_count(self) -> str:
         """``5 of 511 (0), interval .004-.023``; the brackets only where there are hits."""
+        if not self.of:
+            return "0 of 0"
         warned = "" if self.warned is None or not self.hits else f" ({self.warned})"
         return f"{self.hits} of {self.of}{warned}, {self._interval()}"
 
     def as_json(self) -> dict[str, Any]:
-        """The counts and the interval."""
+        """The counts and the interval, which a share of nothing has not."""
+        if not self.of:
+            return {"hits": self.hits, "of": self.of}
         low, high = wilson(self.hits, self.of)
         figures = {"hits": self.hits, "of": self.of, "low": round(low, 4), "high": round(high, 4)}
         return figures if self.warned is None else figures | {"warned": self.warned}

@@ -14,7 +14,6 @@ from tools.measure.synthesis import recording_of, written_lines
 
 from mamori.monitor.events import Pcm
 
-ACTED_KOREAN: Final = "Korean, acted"
 _ANNOUNCEMENTS: Final = "ivr_prompt_speech(en)"
 
 
@@ -65,7 +64,7 @@ def korean_read() -> Material:
 
 def korean_acted() -> Material:
     """Acted Korean with transcripts: neutral, joyful and angry."""
-    return _transcribed("ko_emotion", ACTED_KOREAN, "ko")
+    return _transcribed("ko_emotion", "Korean, acted", "ko")
 
 
 def japanese_real() -> Material:

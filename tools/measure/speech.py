@@ -13,9 +13,9 @@ from tools.measure.bands import Band
 from tools.measure.engines import Engine, Models, Worker, find_models
 from tools.measure.figures import Report, Table
 from tools.measure.reading import Heard, read
-from tools.measure.speech_goals import goals_table
+from tools.measure.speech_goals import LANGUAGES, goals_table
 from tools.measure.speech_plan import (
-    GOAL_LINE,
+    GOAL_LINES,
     PARTS,
     VOSK_LANGUAGES,
     WHISPER_LANGUAGES,
@@ -37,7 +37,7 @@ from tools.measure.speech_tables import (
 
 Results = Sequence[tuple[Job, Sequence[Heard]]]
 Tell = Callable[[str], None]
-_LANGUAGES: Final = {"ko": "Korean", "ja": "synthesised Japanese"}
+
 _SOUNDS: Final = {
     "sounds": "Words in music, tones, crying, silence and noise",
     "announcements": "Words in English announcements",
@@ -95,7 +95,7 @@ def _do(job: Job) -> list[Heard]:
         ask,
         job.phrases,
         reads_again=job.engine.reads_again,
-        tempts=job.line is GOAL_LINE,
+        tempts=job.line is GOAL_LINES.get(job.material.language),
     )
 
 
@@ -149,7 +149,7 @@ def _errors_tables(texts: Results) -> Iterable[Table]:
 
 
 def _phrases_tables(texts: Results) -> Iterable[Table]:
-    for language, name in _LANGUAGES.items():
+    for language, name in LANGUAGES.items():
         asked = [each for each in texts if each[0].material.language == language]
         asked = [each for each in asked if each[0].phrases is not None]
         if asked:

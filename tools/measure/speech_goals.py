@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tools.measure.bands import Band
 from tools.measure.engines import Engine
 from tools.measure.figures import Mean, Share, Table, error
 from tools.measure.reading import Heard
-from tools.measure.speech_plan import Job
+from tools.measure.speech_plan import GOAL_LINES, Job
 from tools.measure.speech_tables import errors, false_alarms, phrases_found
+from tools.measure.spotting import PhraseList
 
-# Character error of Korean at mu-law that each engine may have, mean over the recordings.
-_KOREAN_ERROR: Final = {Engine.QUICK: 0.16, Engine.THOROUGH: 0.13}
-# Kana error of synthesised Japanese at telephone band.
-_JAPANESE_ERROR: Final = 0.09
+# Mean over the recordings, by language, on its line: of characters (ko), of kana (ja).
+_ERRORS: Final = {
+    Engine.QUICK: {"ko": 0.16, "ja": 0.09},
+    Engine.THOROUGH: {"ko": 0.13, "ja": 0.09},
+}
+LANGUAGES: Final = {"ko": "Korean", "ja": "synthesised Japanese"}
+"""Languages with goals, and what is measured of them."""
 _FOUND_SHARE: Final = 0.85
 _READERS: Final = (Engine.QUICK, Engine.THOROUGH)
 _Goal = tuple[str, str, str, bool]
@@ -53,33 +56,28 @@ def _goals(results: Sequence[tuple[Job, Sequence[Heard]]]) -> Iterator[_Goal]:
 
 
 def _texts(results: Sequence[tuple[Job, Sequence[Heard]]], engine: Engine) -> Iterator[_Goal]:
-    korean = [(job, h) for job, hs in results if _is(job, "ko", Band.MULAW) for h in hs]
-    if korean:
-        heard = [each for _, each in korean]
-        phrases = korean[0][0].phrases
-        assert phrases is not None
-        yield _error(f"{engine}: Korean, {Band.MULAW}", errors(heard, "ko"), _KOREAN_ERROR[engine])
-        found, false = phrases_found(heard, phrases).second, false_alarms(heard, phrases)
-        yield (
-            f"{engine}: Korean phrases found, {Band.MULAW}",
-            found.as_count(),
-            f"at least {_FOUND_SHARE:.0%}",
-            found.hits >= _FOUND_SHARE * found.of,
-        )
-        yield _none(f"{engine}: Korean phrases nobody said, {Band.MULAW}", false.second)
-        yield _none(f"{engine}: the same, look-alikes alone shown", false.lured)
-    japanese = [h for job, hs in results if _is(job, "ja", Band.TELEPHONE) for h in hs]
-    if japanese:
-        yield _error(
-            f"{engine}: synthesised Japanese, {Band.TELEPHONE}",
-            errors(japanese, "ja"),
-            _JAPANESE_ERROR,
-        )
+    for language, name in LANGUAGES.items():
+        line = GOAL_LINES[language]
+        # The sets that the goals are about are those with phrases.
+        about = [
+            (job.phrases, heard)
+            for job, many in results
+            if job.material.language == language and job.line is line and job.phrases is not None
+            for heard in many
+        ]
+        if about:
+            phrases, heard = about[0][0], [each for _, each in about]
+            named = f"{engine}, {line}: {name}"
+            yield _error(named, errors(heard, language), _ERRORS[engine][language])
+            yield from _spotting(named, heard, phrases)
 
 
-def _is(job: Job, language: str, line: Band) -> bool:
-    """Whether it is one of the sets that the goals are about: those with phrases."""
-    return job.phrases is not None and job.material.language == language and job.line is line
+def _spotting(named: str, heard: Sequence[Heard], phrases: PhraseList) -> Iterator[_Goal]:
+    found, false = phrases_found(heard, phrases).second, false_alarms(heard, phrases)
+    is_met = found.hits >= _FOUND_SHARE * found.of
+    yield f"{named}, phrases found", found.as_count(), f"at least {_FOUND_SHARE:.0%}", is_met
+    yield _none(f"{named}, phrases nobody said", false.second)
+    yield _none(f"{named}, the same with look-alikes alone shown", false.lured)
 
 
 def _error(name: str, measured: Mean, goal: float) -> _Goal:

@@ -20,18 +20,19 @@ VOSK_LANGUAGES: Final = ("ja", "ko")
 WHISPER_LANGUAGES: Final = ("ja", "ko", "en")
 QUICK_EVERY: Final = 10
 """``--quick`` takes one recording in so many: under two minutes on one core."""
-GOAL_LINE: Final = Band.MULAW
-"""The line of most goals: what tries an engine hardest is done on it alone."""
+GOAL_LINES: Final = MappingProxyType({"ko": Band.MULAW, "ja": Band.TELEPHONE})
+"""The line of each language's goals: a set is read whole on it, and tried hardest."""
 _TRANSCRIBED: Final = (
     material.korean_read,
     material.korean_acted,
     material.japanese_real,
     material.japanese_synthesised,
 )
-# Five speakers say the same sentences: on the other lines one recording in three is enough, so that
-# all of it takes a quarter of an hour of one core.
-_THINNED: Final = material.ACTED_KOREAN
-_THINNED_EVERY: Final = 3
+# Of the sets with phrases, on the other lines: all of them would take more than half an hour of a
+# core instead of a quarter.
+_ELSEWHERE_EVERY: Final = 3
+# One line is enough to hear whether words are invented or lost.
+_SOUNDS_LINE: Final = Band.MULAW
 _Make = Callable[[], Material]
 _OTHERS: Final[Mapping[str, Sequence[_Make]]] = MappingProxyType(
     {
@@ -116,13 +117,13 @@ def _texts(sets: _Sets, models: Models) -> list[Job]:
 
 
 def _on(line: Band, each: Material) -> Material:
-    thins = each.name == _THINNED and line is not GOAL_LINE
-    return each.thinned(_THINNED_EVERY) if thins else each
+    thins = each.has_phrases and line is not GOAL_LINES[each.language]
+    return each.thinned(_ELSEWHERE_EVERY) if thins else each
 
 
 def _others(part: str, sets: _Sets, models: Models) -> list[Job]:
     return [
-        Job(part=part, engine=engine, line=GOAL_LINE, material=each)
+        Job(part=part, engine=engine, line=_SOUNDS_LINE, material=each)
         for each in sets.present(_OTHERS[part])
         for engine in models.engines(each.language)
     ]

@@ -9,7 +9,7 @@ from tools.measure.bands import Band
 from tools.measure.figures import Mean, Share, Table, count, letter_edits, mean, ratio
 from tools.measure.listening import ears
 from tools.measure.reading import Heard
-from tools.measure.speech_plan import GOAL_LINE
+from tools.measure.speech_plan import GOAL_LINES
 from tools.measure.spotting import PhraseList, written
 
 ByBand = Mapping[Band, Sequence[Heard]]
@@ -69,6 +69,7 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
     table.rows["the transcripts themselves"] = [hits.first, None, false.first, None, None, None]
     for engine, bands in by_engine.items():
         for band, heard in bands.items():
+            is_tempted = band is GOAL_LINES[phrases.language]
             hits, false = phrases_found(heard, phrases), false_alarms(heard, phrases)
             again = sum(each.read_again for each in heard)
             spoken = sum(bool(each.text) for one in heard for each in one.transcripts)
@@ -77,7 +78,7 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
                 hits.second if again else None,
                 false.first,
                 false.second if again else None,
-                false.lured if again and band is GOAL_LINE else None,
+                false.lured if again and is_tempted else None,
                 Share(again, spoken) if again else None,
             ]
     return table
