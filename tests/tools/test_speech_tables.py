@@ -80,6 +80,13 @@ def test_a_phrase_counts_once_for_each_recording_that_holds_it():
     assert false_alarms(many, PHRASES).second == Share(0, 3)
 
 
+def test_a_phrase_with_a_pause_in_it_is_found_in_the_utterances_joined_alone():
+    cut = heard(TEXT[:18])
+    cut.transcripts.append(Transcript(text=TEXT[18:]))
+    found = phrases_found([cut], PHRASES)
+    assert (found.second, found.joined) == (Share(0, 1), Share(1, 1))
+
+
 def test_false_is_what_the_recording_does_not_hold():
     many = [heard(TEXT, found_again={LURE}), heard("네", said="네", found={PHRASE}, lured={LURE})]
     false = false_alarms(many, PHRASES)
