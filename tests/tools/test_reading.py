@@ -82,6 +82,7 @@ def test_look_alikes_are_shown_alone_and_counted_apart(material):
     assert engine.asked[2] == (LURE,)
     assert heard.found_again == set()
     assert heard.lured == {LURE}
+    assert heard.was_tempted
 
 
 def test_an_engine_that_cannot_be_shown_phrases_is_asked_once(material):

@@ -61,6 +61,9 @@ def test_a_set_with_phrases_is_whole_on_the_line_of_its_goals_and_a_third_elsewh
     counts = {job.line: len(job.material.recordings) for job in plan(("texts",), MODELS).jobs}
     assert counts == {line: 7 if line is goal_line else 3 for line in Band}
 
+    tempting = [(job.engine, job.line) for job in plan(("texts",), MODELS).jobs if job.tempts]
+    assert tempting == [(Engine.QUICK, goal_line)]
+
 
 def test_a_quick_look_takes_one_recording_in_so_many(sets):
     sets(partial(some, "one"))

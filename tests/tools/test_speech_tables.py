@@ -120,8 +120,12 @@ def test_one_phrase_that_nobody_said_is_too_many(field, row):
         "whisper, quick, µ-law: Korean, phrases nobody said",
         "whisper, quick, µ-law: Korean, the same with look-alikes alone shown",
     ]
-    met = verdicts([(job(), [heard(TEXT, **{field: {LURE}})])])
+    met = verdicts([(job(), [heard(TEXT, was_tempted=True, **{field: {LURE}})])])
     assert met[names[row]] is False
+
+
+def test_who_was_not_tempted_has_no_goal_for_it():
+    assert not [name for name in verdicts([(job(), [heard(TEXT)])]) if "look-alikes" in name]
 
 
 @pytest.mark.parametrize(("letters", "is_met"), [(2, True), (3, False)])

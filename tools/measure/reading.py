@@ -45,6 +45,7 @@ class Heard:
     found_again: set[str] = field(default_factory=set)
     lured: set[str] = field(default_factory=set)
     read_again: int = 0
+    was_tempted: bool = False
     cpu_s: float = 0.0
     again_cpu_s: float = 0.0
     audio_s: float = 0.0
@@ -152,6 +153,8 @@ class _Reader:
             heard.read_again += 1
             heard.again_cpu_s += cpu_s
             heard.found_again |= ears_.listed.found_again(second, first=first, shown=near)
+        if self.tempts:
+            heard.was_tempted = True
         if tempting:
             if tempting != near:
                 second = self._asked(utterance, heard, tempting)[0].text

@@ -15,7 +15,6 @@ from tools.measure.figures import Report, Table
 from tools.measure.reading import Heard, read
 from tools.measure.speech_goals import LANGUAGES, goals_table
 from tools.measure.speech_plan import (
-    GOAL_LINES,
     PARTS,
     VOSK_LANGUAGES,
     WHISPER_LANGUAGES,
@@ -95,7 +94,7 @@ def _do(job: Job) -> list[Heard]:
         ask,
         job.phrases,
         reads_again=job.engine.reads_again,
-        tempts=job.line is GOAL_LINES.get(job.material.language),
+        tempts=job.tempts,
     )
 
 

@@ -77,7 +77,8 @@ def _spotting(named: str, heard: Sequence[Heard], phrases: PhraseList) -> Iterat
     is_met = found.hits >= _FOUND_SHARE * found.of
     yield f"{named}, phrases found", found.as_count(), f"at least {_FOUND_SHARE:.0%}", is_met
     yield _none(f"{named}, phrases nobody said", false.second)
-    yield _none(f"{named}, the same with look-alikes alone shown", false.lured)
+    if any(each.was_tempted for each in heard):
+        yield _none(f"{named}, the same with look-alikes alone shown", false.lured)
 
 
 def _error(name: str, measured: Mean, goal: float) -> _Goal:

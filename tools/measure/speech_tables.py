@@ -9,7 +9,6 @@ from tools.measure.bands import Band
 from tools.measure.figures import Mean, Share, Table, count, letter_edits, mean, ratio
 from tools.measure.listening import ears
 from tools.measure.reading import Heard
-from tools.measure.speech_plan import GOAL_LINES
 from tools.measure.spotting import PhraseList, written
 
 ByBand = Mapping[Band, Sequence[Heard]]
@@ -80,7 +79,6 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
     ]
     for engine, bands in by_engine.items():
         for band, heard in bands.items():
-            is_tempted = band is GOAL_LINES[phrases.language]
             hits, false = phrases_found(heard, phrases), false_alarms(heard, phrases)
             again = sum(each.read_again for each in heard)
             spoken = sum(bool(each.text) for one in heard for each in one.transcripts)
@@ -90,7 +88,7 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
                 hits.joined,
                 false.first,
                 false.second if again else None,
-                false.lured if again and is_tempted else None,
+                false.lured if any(each.was_tempted for each in heard) else None,
                 Share(again, spoken) if again else None,
             ]
     return table
@@ -98,7 +96,7 @@ def phrases_table(title: str, phrases: PhraseList, by_engine: Mapping[str, ByBan
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """``joined`` is the second with what the utterances hold as one text."""
+    """``joined``: after the second, or in the first readings taken as one text."""
 
     first: Share
     second: Share
