@@ -65,10 +65,11 @@ def test_a_set_with_phrases_is_whole_on_the_line_of_its_goals_and_a_third_elsewh
     assert tempting == [(Engine.QUICK, goal_line)]
 
 
-def test_a_quick_look_takes_one_recording_in_so_many(sets):
+def test_a_quick_look_takes_one_recording_in_so_many_on_one_line(sets):
     sets(partial(some, "one"))
     jobs = plan(("texts",), MODELS, every=3).jobs
     assert [each.name for each in jobs[0].material.recordings] == ["0", "3", "6"]
+    assert {job.line for job in jobs} == {Band.MULAW}
 
 
 def test_what_is_absent_is_said_once_for_each_cause_and_the_rest_is_measured(sets):

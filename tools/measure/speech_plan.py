@@ -19,7 +19,7 @@ PARTS: Final = ("texts", "sounds", "shouting")
 VOSK_LANGUAGES: Final = ("ja", "ko")
 WHISPER_LANGUAGES: Final = ("ja", "ko", "en")
 QUICK_EVERY: Final = 10
-"""``--quick`` takes one recording in so many: under two minutes on one core."""
+"""``--quick`` takes one recording in so many, and each set on the line of its goals alone."""
 GOAL_LINES: Final = MappingProxyType({"ko": Band.MULAW, "ja": Band.TELEPHONE})
 """The line of each language's goals: a set is read whole on it, and tried hardest."""
 _TRANSCRIBED: Final = (
@@ -56,14 +56,18 @@ class Job:
     phrases: PhraseList | None = None
 
     @property
+    def is_on_goal_line(self) -> bool:
+        """Whether the goals of its language are about this line."""
+        return self.line is GOAL_LINES.get(self.material.language)
+
+    @property
     def tempts(self) -> bool:
         """Whether it is also read with nothing but phrases shown that nobody said.
 
         Once a language: a thorough reading echoed the same ones as a quick one, at four times the
         cost.
         """
-        goal_line = GOAL_LINES.get(self.material.language)
-        return self.engine is Engine.QUICK and self.line is goal_line
+        return self.engine is Engine.QUICK and self.is_on_goal_line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +103,14 @@ class _Sets:
 def plan(parts: Iterable[str], models: Models, *, every: int = 1) -> Plan:
     """The jobs of these ``PARTS`` with the models and the data that are here.
 
-    ``every`` 1 takes all recordings, n one in n of each set.
+    ``every`` 1 takes all recordings and lines, n one in n of each set on the line of its goals.
     """
     sets = _Sets(every)
     jobs: list[Job] = []
     for part in parts:
         jobs += _texts(sets, models) if part == "texts" else _others(part, sets, models)
+    if every > 1:
+        jobs = [job for job in jobs if job.is_on_goal_line or job.part != "texts"]
     return Plan(jobs=tuple(jobs), absent=(*models.absent, *sets.absent()))
 
 
