@@ -3,11 +3,10 @@
 import asyncio
 import os
 import signal
-import threading
 import time
-from contextlib import contextmanager, suppress
 
 import pytest
+from tests.faults import slowed_ten_times
 
 from mamori.monitor.recognition.port import WorkerLostError
 
@@ -99,28 +98,6 @@ def a_sound_machine():
 
 def a_slow_machine():
     return 2.6
-
-
-@contextmanager
-def slowed_ten_times(pid):
-    """Stop the process nine hundredths of a second in each tenth."""
-    done = threading.Event()
-
-    def slow():
-        with suppress(ProcessLookupError):
-            while not done.is_set():
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(0.09)
-                os.kill(pid, signal.SIGCONT)
-                time.sleep(0.01)
-
-    thread = threading.Thread(target=slow)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
 
 
 @pytest.fixture

@@ -27,22 +27,18 @@ _UNKNOWN: Final = "<UNK>"
 class PhraseGrammar:
     """What of ``phrases`` a model can listen for, and the grammar it does so with.
 
-    ``knows`` says whether the vocabulary has a word. ``left_out`` holds the phrases that have no
-    pieces in it, or fewer than three characters.
+    ``knows`` says whether the vocabulary has a word. Phrases that have no pieces in it, or fewer
+    than three characters, are left out.
     """
 
     def __init__(
         self, phrases: Iterable[str], language: str, *, knows: Callable[[str], bool]
     ) -> None:
         self.pieces: dict[str, tuple[str, ...]] = {}
-        left_out = []
         for phrase in dict.fromkeys(phrases):
             words = [each for word in phrase.split() for each in _split(word, knows)]
-            if len("".join(phrase.split())) < _MIN_CHARS or not all(words):
-                left_out.append(phrase)
-            else:
+            if len("".join(phrase.split())) >= _MIN_CHARS and all(words):
                 self.pieces[phrase] = tuple(words)
-        self.left_out = tuple(left_out)
         self._garbage = [
             chr(code)
             for first, end in _SYLLABLES.get(language, ())
